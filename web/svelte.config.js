@@ -1,0 +1,3 @@
+// Svelte's own options: none beyond the defaults.
+// SPDX-License-Identifier: Apache-2.0
+export default {};
