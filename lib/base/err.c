@@ -23,22 +23,12 @@ static CS_PRINTF(4, 0) void fill(struct cs_err *err, enum cs_rc rc, const char *
         err->msg[0] = '\0';
 }
 
-enum cs_rc cs_err_set(struct cs_err *err, enum cs_rc rc, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    fill(err, rc, NULL, fmt, ap);
-    va_end(ap);
-    return rc;
-}
-
-enum cs_rc cs_err_code(struct cs_err *err, enum cs_rc rc, const char *code, const char *fmt, ...)
+void cs_err_fill(struct cs_err *err, enum cs_rc rc, const char *code, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
     fill(err, rc, code, fmt, ap);
     va_end(ap);
-    return rc;
 }
 
 enum cs_rc cs_err_wrap(struct cs_err *err, const char *fmt, ...)

@@ -40,12 +40,21 @@ struct cs_err {
     char msg[512];
 };
 
-/* Fills *err (NULL is allowed) and returns rc, so that failing is one statement. */
-enum cs_rc cs_err_set(struct cs_err *err, enum cs_rc rc, const char *fmt, ...) CS_PRINTF(3, 4);
+/* Fills *err (NULL is allowed); 'code' may be NULL. Use cs_err_set and cs_err_code. */
+void cs_err_fill(struct cs_err *err, enum cs_rc rc, const char *code, const char *fmt, ...)
+    CS_PRINTF(4, 5);
+
+/* Failing is one statement: return cs_err_set(err, CS_INVALID, "what, where, what to do");
+ * The value is rc itself, so that compilers can see that a failure is never CS_OK. */
+#define cs_err_set(err, rc, ...) cs_err_code(err, rc, NULL, __VA_ARGS__)
 
 /* The same with a machine code, for failures that reach a user as failure{code,message}. */
-enum cs_rc cs_err_code(struct cs_err *err, enum cs_rc rc, const char *code, const char *fmt, ...)
-    CS_PRINTF(4, 5);
+#define cs_err_code(err, rc, code, ...)                                                            \
+    __extension__({                                                                                \
+        const enum cs_rc cs_err_rc = (rc);                                                         \
+        cs_err_fill((err), cs_err_rc, (code), __VA_ARGS__);                                        \
+        cs_err_rc;                                                                                 \
+    })
 
 /* Puts "context: " before the message that is there; keeps class and code. Returns err's class. */
 enum cs_rc cs_err_wrap(struct cs_err *err, const char *fmt, ...) CS_PRINTF(2, 3);
