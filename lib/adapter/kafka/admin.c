@@ -7,8 +7,8 @@
 
 enum { ADMIN_TIMEOUT_MS = 10000 };
 
-static enum cs_rc admin_client(const struct cs_kafka_options *o, rd_kafka_t **out,
-                               struct cs_err *err)
+enum cs_rc kafka_admin_client(const struct cs_kafka_options *o, rd_kafka_t **out,
+                              struct cs_err *err)
 {
     char why[256];
     rd_kafka_conf_t *conf = NULL;
@@ -35,7 +35,7 @@ enum cs_rc cs_kafka_topics(const struct cs_kafka_options *o, const char *prefix,
 {
     rd_kafka_t *rk = NULL;
     const rd_kafka_metadata_t *md = NULL;
-    CS_TRY(admin_client(o, &rk, err));
+    CS_TRY(kafka_admin_client(o, &rk, err));
     const enum cs_rc rc = metadata(rk, &md, err);
     for (int i = 0; rc == CS_OK && i < md->topic_cnt; i++) {
         const rd_kafka_metadata_topic_t *t = &md->topics[i];
@@ -125,7 +125,7 @@ enum cs_rc cs_kafka_topic_apply(const struct cs_kafka_options *o, const struct c
 {
     rd_kafka_t *rk = NULL;
     bool exists = false;
-    CS_TRY(admin_client(o, &rk, err));
+    CS_TRY(kafka_admin_client(o, &rk, err));
     rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
     enum cs_rc rc = create(rk, q, t, &exists, err);
     if (rc == CS_OK && exists)

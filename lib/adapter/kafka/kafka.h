@@ -55,3 +55,7 @@ struct cs_kafka_topic {
 /* Creates what is missing, adds partitions where there are fewer, leaves the rest. */
 enum cs_rc cs_kafka_topic_apply(const struct cs_kafka_options *o, const struct cs_kafka_topic *t,
                                 bool *created, struct cs_err *err) CS_MUST_CHECK;
+/* Whether the cluster has the topic at least as strong as 't' says. CS_NOT_FOUND, or CS_INVALID
+ * ("kafka.weak_topic") that names the setting. */
+enum cs_rc cs_kafka_topic_check(const struct cs_kafka_options *o, const struct cs_kafka_topic *t,
+                                struct cs_err *err) CS_MUST_CHECK;
