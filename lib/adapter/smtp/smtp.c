@@ -141,7 +141,9 @@ static enum cs_rc headers(const struct cs_mail *m, struct curl_slist **list, str
     CS_TRY(add_header(list, &line, "X-Countersign-Delivery", m->delivery_id, err));
     /* RFC 3834: out-of-office programs do not answer these. */
     CS_TRY(add_header(list, &line, "Auto-Submitted", "auto-generated", err));
-    return add_header(list, &line, "X-Auto-Response-Suppress", "All", err);
+    CS_TRY(add_header(list, &line, "X-Auto-Response-Suppress", "All", err));
+    /* libcurl replaces its multipart/mixed by this and adds the boundary. */
+    return add_header(list, &line, "Content-Type", "multipart/alternative", err);
 }
 
 static enum cs_rc add_part(curl_mime *mime, struct cs_bytes bytes, const char *type,
@@ -155,22 +157,14 @@ static enum cs_rc add_part(curl_mime *mime, struct cs_bytes bytes, const char *t
     return CS_OK;
 }
 
-/* multipart/alternative: plain text first, HTML last, as RFC 2046 orders them. */
+/* Plain text first, HTML last, as RFC 2046 orders alternatives. */
 static enum cs_rc body(CURL *curl, const struct cs_mail *m, curl_mime **mime, struct cs_err *err)
 {
-    CS_CLEANUP(free_mime) curl_mime *parts = curl_mime_init(curl);
     *mime = curl_mime_init(curl);
-    curl_mimepart *top = *mime == NULL ? NULL : curl_mime_addpart(*mime);
-    if (parts == NULL || top == NULL)
+    if (*mime == NULL)
         return cs_err_set(err, CS_NOMEM, "mail body");
-    CS_TRY(add_part(parts, m->text, "text/plain; charset=utf-8", err));
-    CS_TRY(add_part(parts, m->html, "text/html; charset=utf-8", err));
-    if (curl_mime_subparts(top, parts) != CURLE_OK)
-        return cs_err_set(err, CS_NOMEM, "mail body");
-    parts = NULL; /* owned by 'top' now */
-    if (curl_mime_type(top, "multipart/alternative") != CURLE_OK)
-        return cs_err_set(err, CS_NOMEM, "mail body");
-    return CS_OK;
+    CS_TRY(add_part(*mime, m->text, "text/plain; charset=utf-8", err));
+    return add_part(*mime, m->html, "text/html; charset=utf-8", err);
 }
 
 /* A failed transfer in our classes: what a retry may cure, what it cannot, what an operator must.
