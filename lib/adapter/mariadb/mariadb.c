@@ -96,7 +96,7 @@ static enum cs_rc connect_db(struct cs_db *db, struct cs_err *err)
 {
     static const unsigned timeout = TIMEOUT_S;
     static const char setup[] =
-        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, "
+        "SET SESSION tx_isolation='READ-COMMITTED', "
         "SESSION sql_mode='STRICT_ALL_TABLES,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO', "
         "SESSION innodb_lock_wait_timeout=5";
     const struct cs_db_options *o = &db->options;
