@@ -64,10 +64,11 @@ CREATE TABLE requests (
   pool            VARCHAR(100) CHARACTER SET ascii NOT NULL DEFAULT '',
   submitted_at_ms BIGINT NOT NULL,
   queued_at_ms    BIGINT NULL,
-  deadline_at_ms  BIGINT NULL,                         -- NULL only in final states
+  policy_revision BIGINT UNSIGNED NOT NULL DEFAULT 0,  -- that its approval is asked under
+  timer_at_ms     BIGINT NULL,                         -- next deadline or reminder; NULL only in final states
   finished_at_ms  BIGINT NULL,
   record          MEDIUMBLOB NOT NULL,
-  KEY by_deadline (partition_no, deadline_at_ms),
+  KEY by_timer (partition_no, timer_at_ms),
   KEY by_queue (state, pool, lane, project_id, queued_at_ms),
   KEY by_organization (organization_id, submitted_at_ms, request_id),
   KEY by_artifact (organization_id, artifact_sha256)
