@@ -25,6 +25,10 @@ const struct cs_bus_producer *cs_kafka_producer_port(struct cs_kafka_producer *p
 enum cs_rc cs_kafka_producer_ping(struct cs_kafka_producer *p, int timeout_ms,
                                   struct cs_err *err) CS_MUST_CHECK;
 
+/* The next offset that a partition will give out, as the broker has it now. */
+enum cs_rc cs_kafka_producer_end(struct cs_kafka_producer *p, const char *topic, int partition,
+                                 int64_t *end, struct cs_err *err) CS_MUST_CHECK;
+
 struct cs_kafka_consumer;
 /* Group consumer of the topics (range assignor, offsets committed only by commit()). 'rb' may be
  * NULL; it is copied, its ctx must outlive the consumer. */

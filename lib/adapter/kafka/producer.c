@@ -230,3 +230,15 @@ enum cs_rc cs_kafka_producer_ping(struct cs_kafka_producer *p, int timeout_ms, s
         return cs_err_set(err, CS_RETRY, "kafka does not answer: %s", rd_kafka_err2str(e));
     return CS_OK;
 }
+
+enum cs_rc cs_kafka_producer_end(struct cs_kafka_producer *p, const char *topic, int partition,
+                                 int64_t *end, struct cs_err *err)
+{
+    int64_t low = 0;
+    const rd_kafka_resp_err_t e =
+        rd_kafka_query_watermark_offsets(p->rk, topic, partition, &low, end, METADATA_TIMEOUT_MS);
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return cs_err_set(err, kafka_rc(e), "offsets of %s/%d: %s", topic, partition,
+                          rd_kafka_err2str(e));
+    return CS_OK;
+}
