@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct cli_command *const groups[] = {cli_trust, NULL};
+static const struct cli_command *const groups[] = {cli_requests, cli_config, cli_trust, NULL};
 
 int cli_fail(const struct cs_err *err)
 {
