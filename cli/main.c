@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct cli_command *const groups[] = {cli_requests, cli_config, cli_trust, NULL};
+static const struct cli_command *const groups[] = {cli_requests, cli_config, cli_trust, cli_audit,
+                                                   NULL};
 
 int cli_fail(const struct cs_err *err)
 {

@@ -158,6 +158,11 @@ uint64_t cs_trust_version(const struct cs_trust *t)
     return t->registry->version;
 }
 
+int64_t cs_trust_created_at_ms(const struct cs_trust *t)
+{
+    return t->registry->created_at_ms;
+}
+
 struct cs_bytes cs_trust_registry_envelope(const struct cs_trust *t)
 {
     return t->envelope;
@@ -180,6 +185,21 @@ static enum cs_rc check_validity(const char *key_id, const struct validity *v, i
     return CS_OK;
 }
 
+static void service_key_value(const Cs__Trust__ServiceKey *k, struct cs_trust_key *out)
+{
+    *out = (struct cs_trust_key){
+        .role = cs_role_parse(k->role), .pool = k->pool, .organization = "", .name = k->role};
+    memcpy(out->public_key, k->public_key.data, sizeof(out->public_key));
+}
+
+bool cs_trust_service_key_at(const struct cs_trust *t, size_t i, struct cs_trust_key *out)
+{
+    if (i >= t->registry->n_service_keys)
+        return false;
+    service_key_value(t->registry->service_keys[i], out);
+    return true;
+}
+
 enum cs_rc cs_trust_service_key(const struct cs_trust *t, const char *key_id, int64_t at_ms,
                                 struct cs_trust_key *out, struct cs_err *err)
 {
@@ -189,9 +209,7 @@ enum cs_rc cs_trust_service_key(const struct cs_trust *t, const char *key_id, in
             continue;
         const struct validity v = {k->not_before_ms, k->not_after_ms, k->revoked_at_ms};
         CS_TRY(check_validity(key_id, &v, at_ms, err));
-        *out = (struct cs_trust_key){
-            .role = cs_role_parse(k->role), .pool = k->pool, .organization = "", .name = k->role};
-        memcpy(out->public_key, k->public_key.data, sizeof(out->public_key));
+        service_key_value(k, out);
         return CS_OK;
     }
     return cs_err_code(err, CS_DENIED, "trust.unknown_key", "key %.32s is not in the registry",

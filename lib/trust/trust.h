@@ -27,6 +27,8 @@ void cs_trust_freep(struct cs_trust **t);
 /* Borrowed. */
 const char *cs_trust_environment(const struct cs_trust *t);
 uint64_t cs_trust_version(const struct cs_trust *t);
+/* When the root key signed this version. */
+int64_t cs_trust_created_at_ms(const struct cs_trust *t);
 /* The registry's envelope as loaded, to be published on cs.config. Borrowed. */
 struct cs_bytes cs_trust_registry_envelope(const struct cs_trust *t);
 
@@ -42,6 +44,8 @@ struct cs_trust_key {
  * "trust.revoked_key" or "trust.expired_key". */
 enum cs_rc cs_trust_service_key(const struct cs_trust *t, const char *key_id, int64_t at_ms,
                                 struct cs_trust_key *out, struct cs_err *err) CS_MUST_CHECK;
+/* The i-th service key of the registry, valid or not; false past the end. */
+bool cs_trust_service_key_at(const struct cs_trust *t, size_t i, struct cs_trust_key *out);
 enum cs_rc cs_trust_administrator_key(const struct cs_trust *t, const char *key_id, int64_t at_ms,
                                       struct cs_trust_key *out, struct cs_err *err) CS_MUST_CHECK;
 

@@ -1,0 +1,20 @@
+/* A log made ready for reading: its source, the registries in it, a checkpoint whose signature was
+ * checked. Shared by the audit commands. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "audit_log.h"
+#include "audit_trust.h"
+#include "audit_verify.h"
+
+struct audit_opened {
+    struct cs_log_source *source;
+    struct audit_trust trust;
+    struct cs_checkpoint checkpoint;
+    struct cs_checkpoint earlier; /* with --since */
+    bool has_earlier;
+};
+
+/* Reads the log once: integrity findings go to the report, registries into opened->trust. CS_DENIED
+ * and CS_INVALID became findings; what is returned is why it could not be done. */
+enum cs_rc audit_open(const struct audit_question *q, struct audit_report *report,
+                      struct audit_opened *out, struct cs_err *err) CS_MUST_CHECK;
+void audit_opened_done(struct audit_opened *o);
