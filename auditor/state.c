@@ -100,7 +100,8 @@ static enum cs_rc check_digest(struct cs_bytes text, size_t *body, struct cs_err
     *body = text.len - LINE;
     cs_sha256_hex(text.ptr, *body, hex);
     if (memcmp(text.ptr + *body, label, sizeof(label) - 1) != 0 ||
-        memcmp(text.ptr + *body + sizeof(label) - 1, hex, 2 * CS_SHA256_SIZE) != 0)
+        memcmp(text.ptr + *body + sizeof(label) - 1, hex, 2 * CS_SHA256_SIZE) != 0 ||
+        text.ptr[text.len - 1] != '\n')
         return malformed(err, "its digest does not fit its content");
     return CS_OK;
 }

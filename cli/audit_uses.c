@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { KEY = 320, TOPIC = 64 };
+enum { KEY = 320, TOPIC = 64, SCAN = 100000 };
 
 /* A place that outlives its leaf. */
 struct kept {
@@ -34,9 +34,8 @@ struct use {
 };
 
 struct series {
+    uint64_t whole; /* every number up to it was announced */
     uint64_t highest;
-    uint64_t count;
-    struct kept last;
 };
 
 struct job {
@@ -130,6 +129,16 @@ static enum cs_rc find_use(struct audit_uses *u, const struct audit_place *where
     return CS_OK;
 }
 
+/* The use of that number in the series, if it was announced. */
+static const struct use *announced(const struct audit_uses *u, const char *series, uint64_t number)
+{
+    char key[KEY];
+    if (cs_strf(key, sizeof(key), NULL, "%s %llu", series, (unsigned long long)number) != CS_OK)
+        return NULL;
+    const struct use *use = audit_table_get(u->uses, key, strlen(key));
+    return use != NULL && use->announced ? use : NULL;
+}
+
 static enum cs_rc started(struct audit_uses *u, const struct audit_place *where,
                           const struct cs_event *e, struct cs_err *err)
 {
@@ -149,12 +158,11 @@ static enum cs_rc started(struct audit_uses *u, const struct audit_place *where,
         return CS_OK; /* the same record, sent again */
     use->announced = true;
     keep(&use->announcement, where, e);
-    s->count++;
-    if (m->use_number > s->highest) {
-        s->highest = m->use_number;
-        keep(&s->last, where, e);
-    }
     u->announced++;
+    if (m->use_number > s->highest)
+        s->highest = m->use_number;
+    while (s->whole < s->highest && announced(u, key, s->whole + 1) != NULL)
+        s->whole++;
     return CS_OK;
 }
 
@@ -248,17 +256,26 @@ static void judge_use(void *ctx, const void *key, size_t len, void *value)
                       "a signature was made, and its SigningStarted is not in the log");
 }
 
+/* Numbers of one series may come by several partitions: the hole counts once the use after it is
+ * settled. */
 static void judge_series(void *ctx, const void *key, size_t len, void *value)
 {
     const struct ending *e = ctx;
     const struct series *s = value;
-    const struct audit_place where = place_of(&s->last);
-    (void)key;
-    (void)len;
-    if (CS_GUARD("audit-use-numbers") && s->count != s->highest && s->last.at_ms < e->settled_ms)
-        audit_finding(e->u->report, AUDIT_INCOMPLETE, &where, "audit.use_numbers",
-                      "the key process numbered %llu uses up to here, the log has %llu of them",
-                      (unsigned long long)s->highest, (unsigned long long)s->count);
+    char series[KEY];
+    const struct use *after = NULL;
+    if (cs_strf(series, sizeof(series), NULL, "%.*s", (int)len, (const char *)key) != CS_OK)
+        return;
+    for (uint64_t n = s->whole + 2; after == NULL && n <= s->highest && n < s->whole + SCAN; n++)
+        after = announced(e->u, series, n);
+    if (!CS_GUARD("audit-use-numbers") || s->highest == s->whole ||
+        (after != NULL && after->announcement.at_ms >= e->settled_ms))
+        return;
+    const struct audit_place where =
+        after == NULL ? (struct audit_place){.has_leaf = false} : place_of(&after->announcement);
+    audit_finding(e->u->report, AUDIT_INCOMPLETE, &where, "audit.use_numbers",
+                  "use number %llu of this key is not in the log, later ones are",
+                  (unsigned long long)(s->whole + 1));
 }
 
 static void judge_job(void *ctx, const void *key, size_t len, void *value)
