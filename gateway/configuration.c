@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { MAX_CHANGES = 2000, MAX_BODY = 48 * 1024, MAX_SIGNATURES = 8, VIEW_MS = 5000 };
+enum { MAX_SIGNATURE = 128, MAX_CHANGES = 2000, MAX_BODY = 48 * 1024, MAX_SIGNATURES = 8, VIEW_MS = 5000 };
 
 /* --- GET -------------------------------------------------------------------------------------- */
 
@@ -89,7 +89,7 @@ static void read_signatures(struct call *c, json_t *from, Cs__Config__ConfigChan
         cs__config__administrator_signature__init(sig);
         sig->key_id = cs_arena_strdup(c->a, key_id);
         if (sig->key_id != NULL &&
-            decode(c, json_string_value(json_object_get(s, "sig")), 64, &sig->sig))
+            decode(c, json_string_value(json_object_get(s, "sig")), MAX_SIGNATURE, &sig->sig))
             m->signatures[m->n_signatures++] = sig;
     }
 }

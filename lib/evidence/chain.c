@@ -59,8 +59,8 @@ static enum cs_rc open_entity(struct chain *c, const ProtobufCBinaryData *envelo
     return CS_OK;
 }
 
-/* How many administrators' own keys signed this revision. */
-static unsigned administrators(const struct chain *c, const Cs__Config__ConfigChanged *cc)
+unsigned cs_evidence_administrators(const struct cs_trust *trust,
+                                    const Cs__Config__ConfigChanged *cc)
 {
     char seen[8][CS_KEY_ID];
     unsigned n = 0;
@@ -68,8 +68,8 @@ static unsigned administrators(const struct chain *c, const Cs__Config__ConfigCh
         const Cs__Config__AdministratorSignature *s = cc->signatures[i];
         struct cs_trust_key key;
         bool again = false;
-        if (cs_trust_administrator_key(c->trust, s->key_id, cc->header->occurred_at_ms, &key,
-                                       NULL) != CS_OK)
+        if (cs_trust_administrator_key(trust, s->key_id, cc->header->occurred_at_ms, &key, NULL) !=
+            CS_OK)
             continue;
         if (key.organization[0] != '\0' && strcmp(key.organization, cc->organization_id) != 0)
             continue;
@@ -169,7 +169,7 @@ enum cs_rc chain_floor(struct chain *c, struct cs_err *err)
         wanted = 1;
     CS_TRY(open_entity(c, &c->bundle->policy, CS__CONFIG__ENTITY_KIND__ENTITY_SIGNING_POLICY,
                        "evidence.policy", &cc, err));
-    const unsigned have = wanted == 0 ? 0 : administrators(c, cc);
+    const unsigned have = wanted == 0 ? 0 : cs_evidence_administrators(c->trust, cc);
     if (have < wanted)
         return cs_err_code(err, CS_DENIED, "evidence.administrator_signatures",
                            "the policy revision has %u administrators' signatures, the key's floor "

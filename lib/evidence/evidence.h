@@ -7,6 +7,12 @@
 struct Cs__Evidence__SigningOptions;
 struct Cs__Common__HashPayload;
 
+struct Cs__Config__ConfigChanged;
+
+/* How many different administrators' own keys signed this policy revision. */
+unsigned cs_evidence_administrators(const struct cs_trust *trust,
+                                    const struct Cs__Config__ConfigChanged *revision);
+
 /* What is asked to be covered. */
 struct cs_evidence_question {
     struct cs_bytes bundle;   /* serialized cs.evidence.EvidenceBundle */
