@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "tlog/record.h"
 
 #include <string.h>
 #include <time.h>
@@ -155,7 +156,7 @@ static enum cs_rc take(struct auditor *a, const struct cs_record *r, struct cs_e
                      CS_KI("from", o->next), CS_KI("to", r->offset));
     }
     cs_arena_reset(a->arena);
-    CS_TRY(leaf_encode(r, a->arena, &entry, err));
+    CS_TRY(cs_log_entry_encode(r, a->arena, &entry, err));
     CS_TRY(store_add(a->store, entry, err));
     o->next = r->offset + 1;
     want_blobs(a, r);

@@ -137,6 +137,19 @@ static void note_head(const struct audit_opened *o, struct audit_report *report)
     audit_fact(report, "root", "%s", root == NULL ? "" : root);
 }
 
+static enum cs_rc check_signature(struct audit_opened *o, const struct audit_question *q,
+                                  struct cs_bytes note, struct audit_report *report,
+                                  struct cs_err *err)
+{
+    if (q->log_key != NULL)
+        return check_given(o, q->log_key, note, report, err);
+    if (audit_trust_newest(&o->trust) == NULL)
+        return cs_err_code(err, CS_NOT_FOUND, "audit.no_registry",
+                           "neither the log nor the trust root's folder has a registry that this "
+                           "root key signed: is it the right root?");
+    return check_registered(o, note, report, err);
+}
+
 static enum cs_rc first_reading(struct audit_opened *o, const struct audit_question *q,
                                 struct audit_report *report, struct cs_err *err)
 {
@@ -156,13 +169,7 @@ static enum cs_rc first_reading(struct audit_opened *o, const struct audit_quest
                                  .leaf = learn};
     CS_TRY(audit_walk(&w, err));
     CS_TRY(add_registry(o, q, err));
-    if (q->log_key != NULL)
-        return check_given(o, q->log_key, cs_buf_view(&note), report, err);
-    if (audit_trust_newest(&o->trust) == NULL)
-        return cs_err_code(err, CS_NOT_FOUND, "audit.no_registry",
-                           "neither the log nor the trust root's folder has a registry that this "
-                           "root key signed: is it the right root?");
-    return check_registered(o, cs_buf_view(&note), report, err);
+    return check_signature(o, q, cs_buf_view(&note), report, err);
 }
 
 enum cs_rc audit_open(const struct audit_question *q, struct audit_report *report,
@@ -173,4 +180,33 @@ enum cs_rc audit_open(const struct audit_question *q, struct audit_report *repor
     CS_TRY(cs_log_source_open(q->log, q->ca_file, &out->source, err));
     CS_TRY(read_since(out, q, err));
     return first_reading(out, q, report, err);
+}
+
+static enum cs_rc read_head(struct audit_opened *o, const struct audit_question *q,
+                            struct audit_report *report, struct cs_err *err)
+{
+    CS_AUTO_BUF note = CS_BUF_INIT(CS_NOTE_MAX);
+    CS_TRY(audit_trust_open(&o->trust, q->trust_root, err));
+    CS_TRY(cs_log_source_open(q->log, q->ca_file, &o->source, err));
+    CS_TRY(cs_log_source_fetch(o->source, "checkpoint", &note, err));
+    if (cs_checkpoint_open(cs_buf_view(&note), NULL, &o->checkpoint, err) != CS_OK) {
+        audit_finding(report, AUDIT_INTEGRITY, NULL, err->code, "checkpoint: %s", err->msg);
+        return CS_OK;
+    }
+    note_head(o, report);
+    CS_TRY(add_registry(o, q, err));
+    return check_signature(o, q, cs_buf_view(&note), report, err);
+}
+
+enum cs_rc audit_head(const struct audit_question *q, struct audit_report *report,
+                      struct cs_tlog_head *out, struct cs_err *err)
+{
+    struct audit_opened *o = cs_calloc(1, sizeof(*o));
+    if (o == NULL)
+        return cs_err_set(err, CS_NOMEM, "no memory");
+    const enum cs_rc rc = read_head(o, q, report, err);
+    *out = o->checkpoint.head;
+    audit_opened_done(o);
+    cs_free(o);
+    return rc;
 }

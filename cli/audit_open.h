@@ -17,4 +17,8 @@ struct audit_opened {
  * and CS_INVALID became findings; what is returned is why it could not be done. */
 enum cs_rc audit_open(const struct audit_question *q, struct audit_report *report,
                       struct audit_opened *out, struct cs_err *err) CS_MUST_CHECK;
+/* The checkpoint's head alone, its signature checked by the key that was given or by the registry
+ * beside the trust root; the log is not read. A wrong signature is a finding. */
+enum cs_rc audit_head(const struct audit_question *q, struct audit_report *report,
+                      struct cs_tlog_head *out, struct cs_err *err) CS_MUST_CHECK;
 void audit_opened_done(struct audit_opened *o);

@@ -238,6 +238,11 @@ enum cs_rc audit_uses_event(struct audit_uses *u, const struct audit_place *wher
     return CS_OK;
 }
 
+bool audit_uses_finished(const struct audit_uses *u, const char *request_id)
+{
+    return audit_table_get(u->finals, request_id, strlen(request_id)) != NULL;
+}
+
 struct ending {
     struct audit_uses *u;
     int64_t settled_ms;

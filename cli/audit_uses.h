@@ -23,5 +23,7 @@ void audit_uses_done(struct audit_uses *u);
 /* Every event that opened; those that matter here are noted. */
 enum cs_rc audit_uses_event(struct audit_uses *u, const struct audit_place *where,
                             const struct cs_event *e, struct cs_err *err) CS_MUST_CHECK;
+/* Whether the request's final state is in the log. */
+bool audit_uses_finished(const struct audit_uses *u, const char *request_id);
 /* 'settled_ms': what happened before it must be whole; what is younger may still be arriving. */
 void audit_uses_end(struct audit_uses *u, int64_t settled_ms);

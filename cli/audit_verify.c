@@ -7,6 +7,7 @@
 #include "audit_order.h"
 #include "audit_refused.h"
 #include "audit_uses.h"
+#include "audit_wait.h"
 #include "base/mem.h"
 
 #include "proto/audit.pb-c.h"
@@ -62,9 +63,14 @@ static enum cs_rc judge_init(struct judge *j, struct audit_opened *o, struct aud
     return audit_chain_init(&j->chain, report, o->source, &o->trust, err);
 }
 
-static void judge_end(struct judge *j)
+static void judge_end(struct judge *j, const char *request)
 {
     const int64_t settled_ms = j->newest_ms - SETTLING_MS;
+    if (request != NULL && audit_uses_finished(&j->uses, request))
+        audit_fact(j->report, "request", "%s is finished, and its end is in the log", request);
+    else if (request != NULL)
+        audit_finding(j->report, AUDIT_INCOMPLETE, NULL, "audit.request_missing",
+                      "the end of request %s is not in the log", request);
     audit_order_end(&j->order);
     audit_uses_end(&j->uses, settled_ms);
     audit_chain_end(&j->chain, settled_ms);
@@ -79,8 +85,8 @@ static void judge_done(struct judge *j)
     audit_refused_done(&j->refused);
 }
 
-static enum cs_rc second_reading(struct audit_opened *o, struct audit_report *report,
-                                 struct cs_err *err)
+static enum cs_rc second_reading(struct audit_opened *o, const struct audit_question *q,
+                                 struct audit_report *report, struct cs_err *err)
 {
     struct judge j = {0};
     if (audit_trust_newest(&o->trust) == NULL)
@@ -95,7 +101,7 @@ static enum cs_rc second_reading(struct audit_opened *o, struct audit_report *re
     if (rc == CS_OK)
         rc = audit_walk(&w, err);
     if (rc == CS_OK)
-        judge_end(&j);
+        judge_end(&j, q->request);
     judge_done(&j);
     return rc;
 }
@@ -103,13 +109,14 @@ static enum cs_rc second_reading(struct audit_opened *o, struct audit_report *re
 enum cs_rc audit_verify(const struct audit_question *q, struct audit_report *report,
                         struct cs_err *err)
 {
+    CS_TRY(audit_wait(q, err));
     struct audit_opened *o = cs_calloc(1, sizeof(*o));
     if (o == NULL)
         return cs_err_set(err, CS_NOMEM, "no memory");
     enum cs_rc rc = audit_open(q, report, o, err);
     /* What damaged bytes seem to say is not worth judging. */
     if (rc == CS_OK && audit_findings(report, AUDIT_INTEGRITY) == 0)
-        rc = second_reading(o, report, err);
+        rc = second_reading(o, q, report, err);
     audit_opened_done(o);
     cs_free(o);
     return rc;

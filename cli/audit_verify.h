@@ -10,6 +10,8 @@ struct audit_question {
     const char *trust_root; /* root.pub */
     const char *registry;   /* more registries that the root signed; NULL: those in the log */
     const char *log_key;    /* verifier key or a file with it; NULL: the registry's auditor keys */
+    const char *request;    /* must be in the log, finished; NULL: none */
+    int wait_ms;            /* how long the request may take to get there */
     const char *since;      /* file with an earlier checkpoint; NULL: none */
 };
 

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "story.h"
 
-#include "auditor/leaf.h"
 #include "auditor/store.h"
 #include "base/file.h"
 #include "base/hex.h"
@@ -13,6 +12,7 @@
 #include "codec/message.h"
 #include "crypto/hash.h"
 #include "harness/harness.h"
+#include "tlog/record.h"
 #include "trust/trust.h"
 
 #include "proto/audit.pb-c.h"
@@ -659,7 +659,7 @@ void story_write(const struct story *s, const char *directory, size_t batch)
         assert_ok(store_put(store, s->blobs[i].name, s->blobs[i].bytes, &err), &err);
     for (size_t i = store_state(store)->size; i < s->n; i++) {
         struct cs_bytes entry;
-        assert_ok(leaf_encode(&s->records[i], s->a, &entry, &err), &err);
+        assert_ok(cs_log_entry_encode(&s->records[i], s->a, &entry, &err), &err);
         assert_ok(store_add(store, entry, &err), &err);
         if (batch > 0 && (i + 1) % batch == 0)
             assert_ok(store_commit(store, &err), &err);
