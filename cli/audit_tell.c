@@ -183,6 +183,34 @@ static enum cs_rc invited(const struct told *t, struct cs_err *err)
                        audit_name(t->names, m->approver_id), m->generation);
 }
 
+static enum cs_rc asked(const struct told *t, struct cs_err *err)
+{
+    const Cs__Events__InvitationsRequested *m =
+        (const Cs__Events__InvitationsRequested *)t->e->message;
+    CS_TRY(cs_buf_add_str(t->out, "approval is wanted from", err));
+    for (size_t i = 0; i < m->n_wanted; i++)
+        CS_TRY(cs_buf_addf(t->out, err, "%s%s", i == 0 ? " " : ", ",
+                           audit_name(t->names, m->wanted[i]->approver_id)));
+    return CS_OK;
+}
+
+static enum cs_rc reminded(const struct told *t, struct cs_err *err)
+{
+    const Cs__Events__ReminderDue *m = (const Cs__Events__ReminderDue *)t->e->message;
+    CS_TRY(cs_buf_add_str(t->out, "no answer yet from", err));
+    for (size_t i = 0; i < m->n_approver_ids; i++)
+        CS_TRY(cs_buf_addf(t->out, err, "%s%s", i == 0 ? " " : ", ",
+                           audit_name(t->names, m->approver_ids[i])));
+    return CS_OK;
+}
+
+static enum cs_rc resend(const struct told *t, struct cs_err *err)
+{
+    const Cs__Commands__ResendRequested *m = (const Cs__Commands__ResendRequested *)t->e->message;
+    return cs_buf_addf(t->out, err, "%s asked to send the mails again",
+                       m->principal == NULL ? "?" : audit_name(t->names, m->principal->user_id));
+}
+
 static enum cs_rc issued(const struct told *t, struct cs_err *err)
 {
     const Cs__Events__InvitationIssued *m = (const Cs__Events__InvitationIssued *)t->e->message;
@@ -281,6 +309,9 @@ static const struct {
 } tellers[] = {{"cs.commands.RequestSubmitted", submitted},
                {"cs.commands.DecisionSubmitted", decided},
                {"cs.commands.CancelRequested", canceled},
+               {"cs.commands.ResendRequested", resend},
+               {"cs.events.InvitationsRequested", asked},
+               {"cs.events.ReminderDue", reminded},
                {"cs.jobs.InspectionJob", inspecting},
                {"cs.jobs.SigningJob", dispatched},
                {"cs.results.InspectionCompleted", inspected},

@@ -6,7 +6,7 @@
 #include "crypto/sign.h"
 #include "port/bus.h"
 
-enum { STORY_RECORDS = 512, STORY_BLOBS = 64, STORY_COUNTERS = 256 };
+enum { STORY_RECORDS = 8192, STORY_BLOBS = 1024, STORY_COUNTERS = 256 };
 
 struct story_blob {
     char name[80]; /* bundles/HEX */
