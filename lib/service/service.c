@@ -202,7 +202,7 @@ int cs_service_main(int argc, char **argv, const struct cs_service *service)
     const size_t n = cs_options_words(app.options, &words);
     if (n > 0) {
         const int status = service->command == NULL
-                               ? (fprintf(stderr, "unknown command '%s'\n", words[0]), 2)
+                               ? ((void)fprintf(stderr, "unknown command '%s'\n", words[0]), 2)
                                : service->command(app.options, words, n);
         cs_options_free(app.options);
         return status;

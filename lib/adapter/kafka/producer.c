@@ -66,15 +66,22 @@ static enum cs_rc send_record(void *self, const struct cs_record *r, cs_bus_done
     union {
         const uint8_t *in;
         void *out; /* copied (F_COPY), never written */
-    } value = {.in = r->value.ptr};
-    const rd_kafka_resp_err_t e = rd_kafka_producev(
-        p->rk, RD_KAFKA_V_TOPIC(r->topic), RD_KAFKA_V_PARTITION(r->partition),
-        RD_KAFKA_V_KEY(r->key.ptr, r->key.len), RD_KAFKA_V_VALUE(value.out, r->value.len),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_OPAQUE(w), RD_KAFKA_V_END);
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR)
+    } key = {.in = r->key.ptr}, value = {.in = r->value.ptr};
+    const rd_kafka_vu_t parts[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = r->topic},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = r->partition},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {.ptr = key.out, .size = r->key.len}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {.ptr = value.out, .size = r->value.len}},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = w}};
+    rd_kafka_error_t *e = rd_kafka_produceva(p->rk, parts, sizeof(parts) / sizeof(parts[0]));
+    if (e == NULL)
         return CS_OK;
+    const enum cs_rc rc = cs_err_set(err, kafka_rc(rd_kafka_error_code(e)), "%s: %s", r->topic,
+                                     rd_kafka_error_string(e));
+    rd_kafka_error_destroy(e);
     cs_free(w);
-    return cs_err_set(err, kafka_rc(e), "%s: %s", r->topic, rd_kafka_err2str(e));
+    return rc;
 }
 
 static int cached(struct cs_kafka_producer *p, const char *topic)

@@ -438,9 +438,10 @@ static void a_checkpoint_of_another_tree_does_not_fit(void **state)
 static void another_key_cannot_sign_the_log(void **state)
 {
     CS_AUTO(story) s = good_story();
-    CS_AUTO(cs_signing_key) mine = s->keys[STORY_AUDITOR];
+    CS_AUTO(cs_signing_key) registered = s->keys[STORY_AUDITOR];
     struct said v;
     (void)state;
+    assert_non_null(registered);
     begin(&v);
     s->keys[STORY_AUDITOR] = cs_signing_key_generate();
     story_write(s, v.directory, 0);
