@@ -13,7 +13,13 @@
 
 #include <string.h>
 
-enum { MAX_SIGNATURE = 128, MAX_CHANGES = 2000, MAX_BODY = 48 * 1024, MAX_SIGNATURES = 8, VIEW_MS = 5000 };
+enum {
+    MAX_SIGNATURE = 128,
+    MAX_CHANGES = 2000,
+    MAX_BODY = 48 * 1024,
+    MAX_SIGNATURES = 8,
+    VIEW_MS = 5000
+};
 
 /* --- GET -------------------------------------------------------------------------------------- */
 

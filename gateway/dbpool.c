@@ -2,20 +2,18 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "dbpool.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 
 #include <pthread.h>
 #include <time.h>
 
-enum { MAX_CONNECTIONS = 8, WAIT_S = 5, IDLE_CHECK_MS = 10000 };
+enum { MAX_CONNECTIONS = 8, WAIT_S = 5 };
 
 struct dbpool {
     struct cs_db_options o;
     pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t given;
     struct cs_db *idle[MAX_CONNECTIONS];
-    int64_t idle_since[MAX_CONNECTIONS];
     size_t n_idle;
     size_t n_open;
 };
@@ -47,7 +45,7 @@ void dbpool_free(struct dbpool *p)
 }
 
 /* One that is free, or the right to open one. */
-static bool reserve(struct dbpool *p, struct cs_db **out, bool *check)
+static bool reserve(struct dbpool *p, struct cs_db **out)
 {
     struct timespec until;
     int rc = 0;
@@ -58,13 +56,10 @@ static bool reserve(struct dbpool *p, struct cs_db **out, bool *check)
         rc = pthread_cond_timedwait(&p->given, &p->lock, &until);
     const bool ok = p->n_idle > 0 || p->n_open < MAX_CONNECTIONS;
     *out = NULL;
-    *check = false;
-    if (p->n_idle > 0) {
+    if (p->n_idle > 0)
         *out = p->idle[--p->n_idle];
-        *check = cs_monotonic_ms() - p->idle_since[p->n_idle] > IDLE_CHECK_MS;
-    } else if (ok) {
+    else if (ok)
         p->n_open++;
-    }
     pthread_mutex_unlock(&p->lock);
     return ok;
 }
@@ -81,14 +76,10 @@ static void drop(struct dbpool *p, struct cs_db *db)
 enum cs_rc dbpool_take(struct dbpool *p, struct cs_db **out, struct cs_err *err)
 {
     struct cs_db *db = NULL;
-    bool check = false;
-    if (!reserve(p, &db, &check))
+    if (!reserve(p, &db))
         return cs_err_code(err, CS_RETRY, "db.busy", "all database connections are in use");
-    enum cs_rc rc = CS_OK;
-    if (db == NULL)
-        rc = cs_db_open(&p->o, &db, err);
-    else if (check)
-        rc = cs_db_ping(db, err);
+    /* A server that was away and came back is found by the ping, not by a caller's statement. */
+    const enum cs_rc rc = db == NULL ? cs_db_open(&p->o, &db, err) : cs_db_ping(db, err);
     if (rc != CS_OK) {
         drop(p, db);
         return rc;
@@ -102,8 +93,7 @@ void dbpool_give(struct dbpool *p, struct cs_db *db)
     if (db == NULL)
         return;
     pthread_mutex_lock(&p->lock);
-    p->idle[p->n_idle] = db;
-    p->idle_since[p->n_idle++] = cs_monotonic_ms();
+    p->idle[p->n_idle++] = db;
     pthread_cond_signal(&p->given);
     pthread_mutex_unlock(&p->lock);
 }

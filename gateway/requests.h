@@ -52,6 +52,7 @@ struct submitted {
     char request_id[CS_UUID_TEXT];
     const Cs__Config__SigningPolicy *policy;
     struct waiter *waiter; /* asked for with 'wait'; the caller frees it */
+    bool again;            /* it was found, not made */
 };
 /* Answers the call and returns false when it cannot be accepted. */
 bool submission_accept(struct call *c, struct submission *s, bool wait, struct submitted *out);

@@ -145,6 +145,17 @@ static void add_pairs(struct cs_bytes *parts, size_t *n, Cs__Common__KeyValue *c
     parts[(*n)++] = cs_bytes_str("");
 }
 
+/* How a hash is to be signed: another scheme is another submission. */
+static const char *scheme_of(const Cs__Common__HashPayload *h)
+{
+    static const char *const names[] = {"", "RsaPkcs1", "RsaPss", "Ecdsa"};
+    if (h == NULL)
+        return "";
+    return h->ecdsa_format == CS__COMMON__HASH_PAYLOAD__ECDSA_FORMAT__ASN1
+               ? "EcdsaAsn1"
+               : names[(unsigned)h->algorithm < 4 ? h->algorithm : 0];
+}
+
 /* The same content by the same principal has the same fingerprint. */
 static void make_fingerprint(const struct call *c, const struct submission *s, struct resolved *r)
 {
@@ -155,6 +166,7 @@ static void make_fingerprint(const struct call *c, const struct submission *s, s
     parts[n++] = cs_bytes_str(r->policy.id);
     parts[n++] = cs_bytes_str(r->configuration.id);
     parts[n++] = s->hash != NULL ? gw_bytes(&s->hash->hash) : cs_bytes(s->sha256, 32);
+    parts[n++] = cs_bytes_str(scheme_of(s->hash));
     add_pairs(parts, &n, s->parameters, s->n_parameters);
     add_pairs(parts, &n, s->origin, s->n_origin);
     cs_hmac(cs_bytes_str("countersign"), "countersign/fingerprint/v1", parts, n, r->fingerprint);
@@ -322,6 +334,13 @@ enum cs_rc request_command(struct gateway *g, const char *request_id, ProtobufCM
     return cs_publish_wait(g->publisher, &e, ACK_MS, err);
 }
 
+/* A visible duplicate beats a loss: what the database cannot say is not waited for. */
+static struct cs_db *without_database(const struct cs_err *err)
+{
+    cs_log_warn("submit.without_database", CS_KERR(err));
+    return NULL;
+}
+
 /* With the database when there is one: it finds repeats. Intake goes on without it. */
 static enum cs_rc accept(struct call *c, struct cs_db *db, struct submission *s,
                          const struct resolved *r, struct submitted *out, enum known *known,
@@ -333,14 +352,16 @@ static enum cs_rc accept(struct call *c, struct cs_db *db, struct submission *s,
         id_from_key(c, key, out->request_id);
     else
         cs_uuid_random(out->request_id);
-    if (db != NULL && CS_GUARD("gateway-idempotency"))
-        CS_TRY(find_again(c, db, r, key, out->request_id, known, err));
+    if (db != NULL && CS_GUARD("gateway-idempotency") &&
+        find_again(c, db, r, key, out->request_id, known, err) != CS_OK)
+        db = without_database(err);
     if (wait)
         out->waiter = waiter_new(c->g->waiters, out->request_id);
+    out->again = *known == KNOWN_DONE || *known == KNOWN_UNSENT;
     if (*known == KNOWN_OTHER || *known == KNOWN_DONE)
         return CS_OK;
-    if (db != NULL && *known == KNOWN_NOT)
-        CS_TRY(remember(c, db, r, out->request_id, err));
+    if (db != NULL && *known == KNOWN_NOT && remember(c, db, r, out->request_id, err) != CS_OK)
+        db = without_database(err);
     CS_TRY(publish(c, db, s, r, out->request_id, err));
     if (db != NULL)
         mark_sent(db, out->request_id);
@@ -358,7 +379,7 @@ bool submission_accept(struct call *c, struct submission *s, bool wait, struct s
     make_fingerprint(c, s, &r);
     out->policy = (const Cs__Config__SigningPolicy *)r.policy.message;
     if (dbpool_take(c->g->db, &db, &err) != CS_OK)
-        cs_log_warn("submit.without_database", CS_KERR(&err));
+        db = without_database(&err);
     enum cs_rc rc = accept(c, db, s, &r, out, &known, wait, &err);
     dbpool_give(c->g->db, db);
     if (rc != CS_OK) {
@@ -377,9 +398,52 @@ bool submission_accept(struct call *c, struct submission *s, bool wait, struct s
     return true;
 }
 
+/* The end of a request that was found again, from its record; NULL: it goes on. */
+static const Cs__Events__RequestStateChanged *finished_before(struct call *c,
+                                                              const struct submitted *s)
+{
+    struct cs_db *db = NULL;
+    struct cs_rows rows;
+    ProtobufCMessage *m = NULL;
+    const struct cs_value v[] = {CS_VT(s->request_id)};
+    if (!s->again || dbpool_take(c->g->db, &db, NULL) != CS_OK)
+        return NULL;
+    const enum cs_rc rc = cs_db_query(
+        db, "SELECT record FROM requests WHERE request_id=? AND finished_at_ms IS NOT NULL", v, 1,
+        c->a, &rows, NULL);
+    dbpool_give(c->g->db, db);
+    Cs__Events__RequestStateChanged *e = cs_arena_alloc(c->a, sizeof(*e));
+    if (rc != CS_OK || rows.rows != 1 || e == NULL ||
+        cs_message_unpack(&cs__store__request_record__descriptor, cs_cell(&rows, 0, 0), c->a, &m,
+                          NULL) != CS_OK)
+        return NULL;
+    const Cs__Store__RequestRecord *r = (const Cs__Store__RequestRecord *)m;
+    cs__events__request_state_changed__init(e);
+    e->state = r->state;
+    e->failure = r->failure;
+    e->signature = r->signature;
+    e->signed_artifact = r->signed_artifact;
+    return e;
+}
+
+/* NULL after it answered a failure; 'e' when it is the signature. */
+static const Cs__Events__RequestStateChanged *judge(struct call *c, const struct submitted *s,
+                                                    const Cs__Events__RequestStateChanged *e)
+{
+    if (e->state == CS__EVENTS__STATE__STATE_COMPLETED)
+        return e;
+    answer_problem(c, 400, e->failure == NULL ? "" : e->failure->code, NULL,
+                   "signing request %s: %s", s->request_id,
+                   e->failure == NULL ? request_status(e->state) : e->failure->message);
+    return NULL;
+}
+
 const Cs__Events__RequestStateChanged *submission_result(struct call *c, struct submitted *s)
 {
     const int64_t deadline = cs_monotonic_ms() + FAST_MS;
+    const Cs__Events__RequestStateChanged *before = finished_before(c, s);
+    if (before != NULL)
+        return judge(c, s, before);
     while (s->waiter != NULL && cs_monotonic_ms() < deadline) {
         ProtobufCMessage *m = NULL;
         if (!waiter_wait(c->g->waiters, s->waiter, (int)(deadline - cs_monotonic_ms())))
@@ -390,14 +454,8 @@ const Cs__Events__RequestStateChanged *submission_result(struct call *c, struct 
                               cs_bytes(copy, last.len), c->a, &m, NULL) != CS_OK)
             break;
         const Cs__Events__RequestStateChanged *e = (const Cs__Events__RequestStateChanged *)m;
-        if (e->state == CS__EVENTS__STATE__STATE_COMPLETED)
-            return e;
-        if (request_final(e->state)) {
-            answer_problem(c, 400, e->failure == NULL ? "" : e->failure->code, NULL,
-                           "signing request %s: %s", s->request_id,
-                           e->failure == NULL ? request_status(e->state) : e->failure->message);
-            return NULL;
-        }
+        if (request_final(e->state))
+            return judge(c, s, e);
     }
     answer_later(c, "the signature is not ready yet; the same request finds it again");
     return NULL;
