@@ -5,7 +5,7 @@
 
 #include <stdatomic.h>
 
-enum { ROWS = 500, ACK_MS = 10000 };
+enum { ROWS = 500, ACK_MS = 250 };
 
 /* Shared with the acknowledgements' thread. */
 struct sent {
@@ -40,8 +40,11 @@ static enum cs_rc send_rows(struct sched *s, const struct cs_rows *rows, struct 
     }
     /* The acknowledgements refer to this frame: wait for all of them, however long it takes the bus
      * to give up. */
-    while (atomic_load(&sent->missing) > 0)
+    while (atomic_load(&sent->missing) > 0) {
         cs_ignore(s->bus->flush(s->bus->self, ACK_MS, NULL), "the counter decides");
+        if (atomic_load(&sent->failed) > 0) /* nothing behind it may overtake it */
+            s->bus->abandon(s->bus->self);
+    }
     return rc;
 }
 

@@ -28,7 +28,7 @@ enum cs_rc result_publish(struct worker *w, const struct result_of *of, struct P
     char cause[2 * CS_UUID_TEXT];
     char event_id[CS_UUID_TEXT];
     CS_TRY(cs_strf(cause, sizeof(cause), err, "%s/%s", of->job_id,
-                   cs_publisher_boot_id(w->publisher)));
+                   cs_publisher_start_id(w->publisher)));
     cs_event_id_derive(cause, m->descriptor->name, ordinal, event_id);
     header->event_id = event_id;
     header->aggregate_id = text(of->request_id);

@@ -27,6 +27,9 @@ struct cs_bus_producer {
     enum cs_rc (*partitions)(void *self, const char *topic, int *out, struct cs_err *err);
     /* Waits until everything sent has been answered. */
     enum cs_rc (*flush)(void *self, int timeout_ms, struct cs_err *err);
+    /* Gives up what was not acknowledged yet: each one's done is called with CS_RETRY. After a
+     * failed record nothing that was sent behind it may still arrive. */
+    void (*abandon)(void *self);
 };
 
 /* Where a partition starts. */

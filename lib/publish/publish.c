@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/uuid.h"
@@ -23,10 +24,12 @@ enum { MAX_BATCH = 256, MAX_QUEUED = 10000, MAX_LANES = 256, BATCH_ARENA = 64 <<
 
 struct entry {
     struct entry *next;
+    struct cs_publisher *publisher;
     char topic[128];
     char key[64];
     int partition;
-    char type[64];         /* "" when it is sealed already */
+    char type[64]; /* "" when it is sealed already */
+    char boot_id[CS_UUID_TEXT];
     struct cs_bytes bytes; /* payload, or the sealed envelope; owned */
     cs_bus_done *done;
     void *ctx;
@@ -45,6 +48,7 @@ struct cs_publisher {
     char *environment;
     char *producer_id;
     char *instance_id;
+    char start_id[CS_UUID_TEXT]; /* never changes */
     char boot_id[CS_UUID_TEXT];
     pthread_t thread;
     bool started;
@@ -54,6 +58,7 @@ struct cs_publisher {
     struct entry **tail;
     size_t queued;
     bool stop;
+    bool broken; /* a record failed: what was sent behind it has to be given up */
     struct lane lanes[MAX_LANES];
     size_t n_lanes;
 };
@@ -72,6 +77,43 @@ static void fail_entry(struct entry *e, const struct cs_err *err)
 {
     if (e->done != NULL)
         e->done(e->ctx, err->rc, -1, err->msg);
+    entry_free(e);
+}
+
+/* A number that never arrives is a hole in its boot, and a hole is an alarm. So the boot ends here:
+ * what waits is refused (its numbers are of the old boot), what is sent is given up, and the next
+ * event begins a new boot with number 1. */
+static void end_boot(struct cs_publisher *p)
+{
+    struct entry *waiting = NULL;
+    struct cs_err err = {.rc = CS_RETRY, .msg = "an event before it did not reach Kafka"};
+    pthread_mutex_lock(&p->lock);
+    if (CS_GUARD("publish-new-boot")) {
+        waiting = p->head;
+        p->head = NULL;
+        p->tail = &p->head;
+        p->queued = 0;
+        p->n_lanes = 0;
+        cs_uuid_random(p->boot_id);
+        p->broken = true;
+        pthread_cond_signal(&p->wake);
+    }
+    pthread_mutex_unlock(&p->lock);
+    while (waiting != NULL) {
+        struct entry *e = waiting;
+        waiting = e->next;
+        fail_entry(e, &err);
+    }
+}
+
+/* From the bus's thread. */
+static void acknowledged(void *ctx, enum cs_rc rc, int64_t offset, const char *detail)
+{
+    struct entry *e = ctx;
+    if (rc != CS_OK && e->type[0] != '\0' && strcmp(e->boot_id, e->publisher->boot_id) == 0)
+        end_boot(e->publisher);
+    if (e->done != NULL)
+        e->done(e->ctx, rc, offset, detail);
     entry_free(e);
 }
 
@@ -99,13 +141,11 @@ static void send_batch(struct cs_publisher *p, struct entry **batch, size_t n, s
                                     .value = own ? sealed[k] : e->bytes};
         k += own ? 1 : 0;
         if (own && rc != CS_OK) {
-            fail_entry(e, &err);
+            acknowledged(e, err.rc, -1, err.msg);
             continue;
         }
-        if (p->bus->send(p->bus->self, &r, e->done, e->ctx, &err) != CS_OK)
-            fail_entry(e, &err);
-        else
-            entry_free(e);
+        if (p->bus->send(p->bus->self, &r, acknowledged, e, &err) != CS_OK)
+            acknowledged(e, err.rc, -1, err.msg);
     }
 }
 
@@ -113,8 +153,16 @@ static size_t take_batch(struct cs_publisher *p, struct entry **out)
 {
     size_t n = 0;
     pthread_mutex_lock(&p->lock);
-    while (p->head == NULL && !p->stop)
+    while (p->head == NULL && !p->stop && !p->broken)
         pthread_cond_wait(&p->wake, &p->lock);
+    while (p->broken) {
+        p->broken = false;
+        pthread_mutex_unlock(&p->lock);
+        p->bus->abandon(p->bus->self);
+        pthread_mutex_lock(&p->lock);
+        while (p->head == NULL && !p->stop && !p->broken)
+            pthread_cond_wait(&p->wake, &p->lock);
+    }
     while (p->head != NULL && n < MAX_BATCH) {
         out[n++] = p->head;
         p->head = p->head->next;
@@ -151,7 +199,8 @@ enum cs_rc cs_publisher_open(const struct cs_publisher_options *o, struct cs_pub
     p->producer_id = cs_strdup(o->producer_id);
     p->instance_id = cs_strdup(o->instance_id);
     p->tail = &p->head;
-    cs_uuid_random(p->boot_id);
+    cs_uuid_random(p->start_id);
+    memcpy(p->boot_id, p->start_id, sizeof(p->boot_id));
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     p->started = pthread_create(&p->thread, NULL, run, p) == 0;
@@ -188,9 +237,9 @@ void cs_publisher_freep(struct cs_publisher **p)
     *p = NULL;
 }
 
-const char *cs_publisher_boot_id(const struct cs_publisher *p)
+const char *cs_publisher_start_id(const struct cs_publisher *p)
 {
-    return p->boot_id;
+    return p->start_id;
 }
 
 static struct lane *lane_of(struct cs_publisher *p, const char *topic, int partition)
@@ -202,6 +251,7 @@ static struct lane *lane_of(struct cs_publisher *p, const char *topic, int parti
     if (p->n_lanes == MAX_LANES)
         return NULL;
     struct lane *l = &p->lanes[p->n_lanes++];
+    l->sequence = 0; /* a new boot uses the place again */
     memcpy(l->topic, topic, strlen(topic) + 1);
     l->partition = partition;
     return l;
@@ -257,6 +307,7 @@ static enum cs_rc enqueue(struct cs_publisher *p, struct entry *e, ProtobufCMess
                                n);
         e->bytes = cs_bytes(bytes, protobuf_c_message_pack(m, bytes));
         lane->sequence++;
+        memcpy(e->boot_id, p->boot_id, sizeof(e->boot_id));
     }
     *p->tail = e;
     p->tail = &e->next;
@@ -296,6 +347,7 @@ enum cs_rc cs_publish(struct cs_publisher *p, const struct cs_publication *pub, 
     struct entry *e = cs_calloc(1, sizeof(*e));
     if (e == NULL)
         return cs_err_set(err, CS_NOMEM, "no memory");
+    e->publisher = p;
     e->done = done;
     e->ctx = ctx;
     enum cs_rc rc = make_entry(p, pub, e, err);

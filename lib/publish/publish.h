@@ -22,8 +22,9 @@ enum cs_rc cs_publisher_open(const struct cs_publisher_options *o, struct cs_pub
 /* Sends what is queued, waits up to 10 s for acknowledgements, ends the thread. */
 void cs_publisher_close(struct cs_publisher *p);
 void cs_publisher_freep(struct cs_publisher **p);
-/* This start's UUID. Borrowed. */
-const char *cs_publisher_boot_id(const struct cs_publisher *p);
+/* This start's UUID, the first boot's; a boot ends, and another begins, when an event did not reach
+ * Kafka. Borrowed. */
+const char *cs_publisher_start_id(const struct cs_publisher *p);
 
 /* One event. The caller sets header.event_id, aggregate_id, cause_event_id (and sequence, trace);
  * everything else in the header is filled here. Copied before return. 'done' (may be NULL) is

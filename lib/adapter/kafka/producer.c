@@ -136,6 +136,12 @@ static enum cs_rc count_partitions(void *self, const char *topic, int *out, stru
     return CS_OK;
 }
 
+static void abandon_all(void *self)
+{
+    struct cs_kafka_producer *p = self;
+    rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+}
+
 static enum cs_rc flush_all(void *self, int timeout_ms, struct cs_err *err)
 {
     struct cs_kafka_producer *p = self;
@@ -187,8 +193,11 @@ enum cs_rc cs_kafka_producer_open(const struct cs_kafka_options *o, struct cs_ka
         cs_kafka_producer_close(p);
         return cs_err_set(err, CS_FATAL, "kafka producer: %s", why);
     }
-    p->port = (struct cs_bus_producer){
-        .self = p, .send = send_record, .partitions = count_partitions, .flush = flush_all};
+    p->port = (struct cs_bus_producer){.self = p,
+                                       .send = send_record,
+                                       .partitions = count_partitions,
+                                       .flush = flush_all,
+                                       .abandon = abandon_all};
     if (pthread_create(&p->thread, NULL, serve, p) != 0) {
         cs_kafka_producer_close(p);
         return cs_err_set(err, CS_FATAL, "kafka producer: no thread");
