@@ -26,8 +26,12 @@ static enum cs_rc learn(void *self, const struct audit_leaf *l, struct cs_err *e
     struct audit_opened *o = self;
     if (l->entry == NULL || strcmp(l->entry->topic, "cs.config") != 0)
         return CS_OK;
-    return audit_trust_learn(&o->trust, cs_bytes(l->entry->value.data, l->entry->value.len),
-                             l->arena, err);
+    const size_t refused = o->trust.refused;
+    CS_TRY(audit_trust_learn(&o->trust, cs_bytes(l->entry->value.data, l->entry->value.len),
+                             l->arena, err));
+    if (o->trust.refused > refused)
+        o->refused_leaf = l->index;
+    return CS_OK;
 }
 
 /* The registry given, or the one that lies beside the trust root: the root signed it, so nothing

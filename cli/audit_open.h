@@ -11,6 +11,7 @@ struct audit_opened {
     struct cs_checkpoint checkpoint;
     struct cs_checkpoint earlier; /* with --since */
     bool has_earlier;
+    uint64_t refused_leaf; /* the last one whose registry the root key did not sign */
 };
 
 /* Reads the log once: integrity findings go to the report, registries into opened->trust. CS_DENIED

@@ -8,6 +8,7 @@
 #include "audit_refused.h"
 #include "audit_uses.h"
 #include "audit_wait.h"
+#include "base/guard.h"
 #include "base/mem.h"
 
 #include "proto/audit.pb-c.h"
@@ -100,6 +101,10 @@ static enum cs_rc second_reading(struct audit_opened *o, const struct audit_ques
                                  .leaf = judge_leaf};
     if (rc == CS_OK)
         rc = audit_walk(&w, err);
+    const struct audit_place refused = {.has_leaf = true, .leaf = o->refused_leaf};
+    if (CS_GUARD("audit-registry") && rc == CS_OK && o->trust.refused > 0)
+        audit_finding(report, AUDIT_UNAUTHORIZED, &refused, "audit.registry_refused",
+                      "a registry was published that the root key did not sign");
     if (rc == CS_OK)
         judge_end(&j, q->request);
     judge_done(&j);

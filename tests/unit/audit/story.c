@@ -217,6 +217,17 @@ void story_publish_registry(struct story *s)
     emit(s, STORY_GATEWAY, "cs.config", &m.base, &h, "registry", true);
 }
 
+void story_publish_false_registry(struct story *s)
+{
+    const struct cs_bytes good = s->registry;
+    struct cs_signing_key *root = s->root;
+    s->root = s->keys[STORY_GATEWAY];
+    make_registry(s);
+    story_publish_registry(s);
+    s->root = root;
+    s->registry = good;
+}
+
 static struct cs_bytes config(struct story *s, Cs__Config__EntityKind kind, const char *id,
                               uint64_t revision, struct cs_bytes body)
 {

@@ -75,6 +75,8 @@ void story_freep(struct story **s);
 void story_new_policy(struct story *s, unsigned quorum);
 /* Publishes the registry once more. */
 void story_publish_registry(struct story *s);
+/* Publishes a registry that somebody else signed. */
+void story_publish_false_registry(struct story *s);
 /* From submission to COMPLETED, 20 records or so. */
 void story_sign(struct story *s, const struct story_request *r);
 /* Time goes by. */

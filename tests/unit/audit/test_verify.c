@@ -272,6 +272,14 @@ static void an_inserted_record_is_not_believed(void **state)
     told(s, AUDIT_UNAUTHORIZED, "envelope.malformed");
 }
 
+static void a_false_registry_is_noticed(void **state)
+{
+    CS_AUTO(story) s = good_story();
+    (void)state;
+    story_publish_false_registry(s);
+    told(s, AUDIT_UNAUTHORIZED, "audit.registry_refused");
+}
+
 static void stories_that_fail(void **state)
 {
     static const struct {
@@ -462,6 +470,7 @@ int main(void)
         cmocka_unit_test(swapped_records_are_noticed),
         cmocka_unit_test(an_edited_event_is_not_believed),
         cmocka_unit_test(an_inserted_record_is_not_believed),
+        cmocka_unit_test(a_false_registry_is_noticed),
         cmocka_unit_test(stories_that_fail),
         cmocka_unit_test(a_superseded_policy_is_noticed),
         cmocka_unit_test(forks_rollbacks_and_cut_tails_against_an_earlier_checkpoint),
