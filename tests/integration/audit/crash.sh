@@ -62,6 +62,7 @@ until [ "$(size)" = "$total" ] || [ $SECONDS -ge $end ]; do pause 0.1; done
 echo "$deaths deaths, $total records, $(size) leaves"
 
 log=http://127.0.0.1:$port
+until curl -fsS -o "$dir/probe" "$log/checkpoint" 2> /dev/null || [ $SECONDS -ge $end ]; do pause 0.1; done
 "$bin/countersign" audit verify --log "$log" --trust "$dir/root.pub" || fail "verify over HTTP"
 "$bin/countersign" audit replay --log "$log" --trust "$dir/root.pub" --kafka "$kafka" || fail "replay"
 
