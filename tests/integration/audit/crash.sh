@@ -53,6 +53,8 @@ for ((i = 0; i < deaths; i++)); do
   grep -qE "offset_|sequence_gap" "$dir/verify.log" && { cat "$dir/verify.log"; fail "a gap after death $i"; }
 done
 run_auditor
+end=$((SECONDS + 30))
+until curl -fsS -o "$dir/ready" "http://127.0.0.1:$((port + 1))/readyz" 2> /dev/null || [ $SECONDS -ge $end ]; do pause 0.1; done
 wait "$publisher" || { cat "$dir/publisher.log"; fail "the publisher"; }
 publisher=''
 total=$(sed -n 's/^published \([0-9]*\) records$/\1/p' "$dir/publisher.log")
@@ -88,4 +90,22 @@ status=0
 "$bin/countersign" audit verify --log "$dir/log" --trust "$dir/root.pub" > "$dir/verify.log" || status=$?
 [ $status -eq 1 ] || { cat "$dir/verify.log"; fail "a flipped bit: status $status"; }
 head -n 3 "$dir/verify.log"
+python3 - "$tile" <<'PY'
+import sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(1000); b = f.read(1)[0]; f.seek(1000); f.write(bytes([b ^ 4]))
+PY
+
+# Another Kafka under the same address must not be taken for the old one.
+"$source/deploy/dev/stack" down "$dir/stack"
+rm -rf "$dir/stack/kafka"
+"$source/deploy/dev/stack" up "$dir/stack" kafka
+env -u COUNTERSIGN_KAFKA "$bin/countersign-topics" apply --kafka.bootstrap "$kafka" --development true --topics.file "$source/deploy/kafka/topics.yaml" > "$dir/topics.log"
+run_auditor
+end=$((SECONDS + 30))
+while kill -0 "$auditor" 2> /dev/null && [ $SECONDS -lt $end ]; do pause 0.1; done
+kill -0 "$auditor" 2> /dev/null && fail "the auditor goes on with another Kafka"
+auditor=''
+grep -q "was replaced or set back" "$dir/auditor.log" || fail "the auditor does not say that Kafka was replaced"
+"$bin/countersign" audit verify --log "$dir/log" --trust "$dir/root.pub" > "$dir/verify.log" || { cat "$dir/verify.log"; fail "the log after Kafka was replaced"; }
 echo PASS

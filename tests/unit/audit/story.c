@@ -561,6 +561,8 @@ static void use_key(struct story *s, const struct telling *t)
     st.keyd_boot_id = m.keyd_boot_id = s->boots[STORY_KEYD];
     st.evidence_sha256 = t->evidence;
     m.signature_sha256 = sha(s, cs_bytes_str("signature"));
+    if (t->r->other_item)
+        st.item_id = m.item_id = text("1");
     if (!t->r->forget_announcement)
         emit(s, STORY_KEYD, "cs.results", &st.base, &h, t->r->id, true);
     emit(s, STORY_KEYD, "cs.results", &m.base, &h, t->r->id, true);
@@ -635,6 +637,17 @@ void story_drop(struct story *s, size_t i)
 {
     memmove(&s->records[i], &s->records[i + 1], (s->n - i - 1) * sizeof(s->records[0]));
     s->n--;
+}
+
+void story_remove(struct story *s, size_t i)
+{
+    const struct cs_record gone = s->records[i];
+    story_drop(s, i);
+    for (size_t k = i; k < s->n; k++) {
+        if (s->records[k].partition == gone.partition &&
+            strcmp(s->records[k].topic, gone.topic) == 0)
+            s->records[k].offset--;
+    }
 }
 
 size_t story_find(const struct story *s, const char *type, size_t from)

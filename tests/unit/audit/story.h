@@ -60,6 +60,7 @@ struct story_request {
     bool forget_announcement;   /* SigningStarted is never sent */
     bool forget_use;            /* neither SigningStarted nor SignatureMade */
     bool forget_authorization;  /* RequestAuthorized is never sent */
+    bool other_item;            /* SigningStarted names an item that the manifest lacks */
     bool use_twice;             /* the token is used a second time for the same number */
     bool second_final;          /* DENIED after COMPLETED */
     uint64_t skip_uses;         /* numbers of uses that are skipped before this one */
@@ -86,6 +87,8 @@ void story_garbage(struct story *s, bool quarantined);
 
 /* Takes the i-th record out, keeping everybody's offsets. */
 void story_drop(struct story *s, size_t i);
+/* The same, closing up the offsets: as if Kafka had never had it. */
+void story_remove(struct story *s, size_t i);
 /* The first record of that type at or after 'from'; fails the test when there is none. */
 size_t story_find(const struct story *s, const char *type, size_t from);
 /* Writes root.pub into the directory, and the log (tiles, bundles, checkpoint) into directory/log.

@@ -242,6 +242,14 @@ static void each_dropped_record_is_missed(void **state)
     assert_true(whole->n - tails > 25);
 }
 
+static void a_record_that_kafka_never_had_is_missed(void **state)
+{
+    CS_AUTO(story) s = good_story();
+    (void)state;
+    story_remove(s, story_find(s, "cs.events.RequestStateChanged", 0));
+    told(s, AUDIT_INCOMPLETE, "audit.sequence_gap");
+}
+
 static void swapped_records_are_noticed(void **state)
 {
     CS_AUTO(story) s = good_story();
@@ -325,6 +333,11 @@ static void stories_that_fail(void **state)
          0,
          2,
          "audit.use_numbers"},
+        {"a use for another item",
+         {.id = "4a000000-0000-8000-8000-000000000005", .other_item = true},
+         0,
+         3,
+         "audit.use_differs"},
         {"use number for two jobs",
          {.id = "4a000000-0000-8000-8000-000000000005", .use_twice = true},
          0,
@@ -467,6 +480,7 @@ int main(void)
         cmocka_unit_test(flipped_evidence_is_integrity),
         cmocka_unit_test(missing_files),
         cmocka_unit_test(each_dropped_record_is_missed),
+        cmocka_unit_test(a_record_that_kafka_never_had_is_missed),
         cmocka_unit_test(swapped_records_are_noticed),
         cmocka_unit_test(an_edited_event_is_not_believed),
         cmocka_unit_test(an_inserted_record_is_not_believed),
