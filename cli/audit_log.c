@@ -15,7 +15,7 @@
 enum {
     TILE_BYTES = CS_TLOG_TILE * 32,
     BUNDLE_BYTES = CS_TLOG_TILE * (CS_TLOG_ENTRY_MAX + 2),
-    LEAF_ARENA = 8 << 20
+    LEAF_ARENA = 64 << 20
 };
 
 struct reading {

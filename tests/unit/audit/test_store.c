@@ -1,5 +1,6 @@
 /* The log on disk: sizes across tile borders, and a crash between any two steps of a commit.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "blobs.h"
 #include "store.h"
 #include "story.h"
 
@@ -258,6 +259,47 @@ static void states_come_back_and_cut_ones_do_not(void **state)
     state_done(&a);
 }
 
+static void evidence_is_copied_once_it_is_there_and_only_as_named(void **state)
+{
+    static const char good[] =
+        "evidence/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    static const char bad[] =
+        "evidence/aa7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    static const char late[] = "manifests/"
+                               "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    char dir[200];
+    char path[300];
+    struct cs_err err = {0};
+    CS_AUTO(cs_signing_key) key = cs_signing_key_from_seed(seed);
+    CS_AUTO(cs_blobs) blobs = NULL;
+    (void)state;
+    harness_tmpdir(dir, sizeof(dir));
+    assert_ok(cs_strf(path, sizeof(path), &err, "%s/blobs", dir), &err);
+    assert_ok(cs_blobs_open(path, &blobs, &err), &err);
+    assert_ok(cs_strf(path, sizeof(path), &err, "%s/log", dir), &err);
+    CS_AUTO(store) s = open_store(path, key);
+    assert_ok(cs_blob_put(blobs, bad, cs_bytes("abc", 3), NULL, &err), &err);
+    assert_rc(CS_INVALID, blobs_copy(blobs, s, bad, &err));
+    assert_false(
+        store_has(s, "bundles/aa7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+    assert_rc(CS_NOT_FOUND, blobs_copy(blobs, s, late, &err));
+    assert_ok(state_want(store_state(s), late, 1000, &err), &err);
+    assert_false(blobs_retry(blobs, s, 2000));
+    assert_int_equal(store_state(s)->n_wanted, 1);
+    assert_ok(cs_blob_put(blobs, late, cs_bytes("abc", 3), NULL, &err), &err);
+    assert_true(blobs_retry(blobs, s, 3000));
+    assert_int_equal(store_state(s)->n_wanted, 0);
+    assert_true(
+        store_has(s, "bundles/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+    assert_ok(blobs_copy(blobs, s, good, &err), &err);
+    /* What never comes is given up after a day. */
+    assert_ok(state_want(store_state(s), bad, 1000, &err), &err);
+    assert_false(blobs_retry(blobs, s, 23 * 3600 * 1000));
+    assert_true(blobs_retry(blobs, s, 25 * 3600 * 1000));
+    assert_int_equal(store_state(s)->n_wanted, 0);
+    harness_tmpdir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +309,7 @@ int main(void)
         cmocka_unit_test(contradictions_are_not_written_over),
         cmocka_unit_test(a_log_has_one_writer_and_one_name),
         cmocka_unit_test(a_state_set_back_is_noticed),
+        cmocka_unit_test(evidence_is_copied_once_it_is_there_and_only_as_named),
         cmocka_unit_test(states_come_back_and_cut_ones_do_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
