@@ -16,6 +16,7 @@ static void stop_at_doctype(void *ctx, const xmlChar *name, const xmlChar *exter
     (void)name;
     (void)external;
     (void)system;
+    ((xmlParserCtxtPtr)ctx)->_private = ctx; /* read_document sees that we were here */
     xmlStopParser(ctx);
 }
 
@@ -39,7 +40,12 @@ static enum cs_rc read_document(struct cs_bytes xml, xmlDocPtr *out, struct cs_e
     xmlDocPtr doc = xmlCtxtReadMemory(ctx, (const char *)xml.ptr, (int)xml.len, NULL, NULL,
                                       XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     enum cs_rc rc = CS_OK;
-    if (doc == NULL || ctx->wellFormed == 0) {
+    if (ctx->_private != NULL) {
+        rc = cs_err_code(err, CS_INVALID, "artifact_configuration.xml",
+                         "line 1: a DOCTYPE is refused: leave it out, entities are not expanded");
+        xmlFreeDoc(doc);
+        doc = NULL;
+    } else if (doc == NULL || ctx->wellFormed == 0) {
         const xmlError *e = xmlCtxtGetLastError(ctx);
         char why[160];
         cs_ignore(cs_strf(why, sizeof(why), NULL, "%.*s",
@@ -48,7 +54,7 @@ static enum cs_rc read_document(struct cs_bytes xml, xmlDocPtr *out, struct cs_e
                   "a long reason is cut");
         rc = cs_err_code(err, CS_INVALID, "artifact_configuration.xml", "line %d, column %d: %s",
                          e == NULL ? 1 : e->line, e == NULL ? 1 : e->int2,
-                         why[0] == '\0' ? "not XML, or with a DOCTYPE (which is refused)" : why);
+                         why[0] == '\0' ? "not XML" : why);
         xmlFreeDoc(doc);
         doc = NULL;
     }
