@@ -210,8 +210,9 @@ int cs_service_main(int argc, char **argv, const struct cs_service *service)
     prctl(PR_SET_DUMPABLE, 0);
     const int signal_fd = block_signals();
     app.wake_fd = eventfd(0, EFD_CLOEXEC);
+    /* The signal descriptor stays open to the end: the watchdog of the drain still polls it, and
+     * its number must not become another file's. */
     const int status = run(&app, signal_fd);
-    close(signal_fd);
     close(app.wake_fd);
     cs_options_free(app.options);
     return status;
