@@ -106,11 +106,21 @@ static void end_boot(struct cs_publisher *p)
     }
 }
 
+/* Whether the event is numbered in the boot that still goes on. */
+static bool of_this_boot(const struct entry *e)
+{
+    struct cs_publisher *p = e->publisher;
+    pthread_mutex_lock(&p->lock);
+    const bool same = e->type[0] != '\0' && strcmp(e->boot_id, p->boot_id) == 0;
+    pthread_mutex_unlock(&p->lock);
+    return same;
+}
+
 /* From the bus's thread. */
 static void acknowledged(void *ctx, enum cs_rc rc, int64_t offset, const char *detail)
 {
     struct entry *e = ctx;
-    if (rc != CS_OK && e->type[0] != '\0' && strcmp(e->boot_id, e->publisher->boot_id) == 0)
+    if (rc != CS_OK && of_this_boot(e))
         end_boot(e->publisher);
     if (e->done != NULL)
         e->done(e->ctx, rc, offset, detail);
@@ -142,6 +152,11 @@ static void send_batch(struct cs_publisher *p, struct entry **batch, size_t n, s
         k += own ? 1 : 0;
         if (own && rc != CS_OK) {
             acknowledged(e, err.rc, -1, err.msg);
+            continue;
+        }
+        /* The boot may have ended while its last batch was being handed over. */
+        if (own && CS_GUARD("publish-ended-boot") && !of_this_boot(e)) {
+            acknowledged(e, CS_RETRY, -1, "an event before it did not reach Kafka");
             continue;
         }
         if (p->bus->send(p->bus->self, &r, acknowledged, e, &err) != CS_OK)
