@@ -432,7 +432,7 @@ static const Cs__Events__RequestStateChanged *judge(struct call *c, const struct
 {
     if (e->state == CS__EVENTS__STATE__STATE_COMPLETED)
         return e;
-    answer_problem(c, 400, e->failure == NULL ? "" : e->failure->code, NULL,
+    answer_problem(c, 400, e->failure == NULL ? "" : e->failure->code, "Artifact",
                    "signing request %s: %s", s->request_id,
                    e->failure == NULL ? request_status(e->state) : e->failure->message);
     return NULL;

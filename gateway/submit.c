@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum { MAX_TEXT = 16 * 1024, MAX_FIELD_NAME = 256 };
 
@@ -273,10 +274,13 @@ static void answer_fast_file(struct call *c, struct submitted *done)
     http_reply_file(c->http, 200, "application/octet-stream", fd, 0, size);
 }
 
-/* A file called payload.json of a fast request is a hash to be signed. */
+/* A small JSON object in a fast request is a hash to be signed; clients name it payload.json, or
+ * not at all. No format that we sign begins with a brace. */
 static bool is_hash_payload(const struct upload *u)
 {
-    return u->s.fast && strcasecmp(u->s.file_name, "payload.json") == 0 && u->s.size < MAX_TEXT;
+    char first = '\0';
+    return u->s.fast && u->s.size > 0 && u->s.size < MAX_TEXT &&
+           pread(u->draft.fd, &first, 1, 0) == 1 && first == '{';
 }
 
 void submit_end(struct call *c)

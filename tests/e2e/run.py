@@ -150,6 +150,92 @@ def signs_hashes():
     check(status == 200 and len(policies) == 1 and policies[0]["keyType"] == "RSA" and policies[0]["keySizeInBits"] == 3072, policies)
 
 
+def signs_an_msi_with_jsign():
+    """A stock client: jsign writes the MSI's signature itself and has only the hash signed, through its SignPath service."""
+    libs = f"{os.environ['COUNTERSIGN_DEPS']}/jsign"
+    if not os.path.isdir(libs):
+        subprocess.run(["mvn", "-q", "-B", "-f", f"{ROOT}/tests/e2e/jsign/pom.xml", f"-DoutputDirectory={libs}", "dependency:copy-dependencies"], check=True, timeout=280)
+    msi, wxs = f"{TMP}/hello.msi", f"{TMP}/hello.wxs"
+    with open(wxs, "w") as f:
+        f.write("""<?xml version="1.0"?><Wix xmlns="http://schemas.microsoft.com/wix/2006/wi"><Product Id="*" Name="Hello" Language="1033" Version="1.0.0"
+          Manufacturer="Hello" UpgradeCode="E0E4C1B2-7C1A-4B7B-9B0B-1B2B3B4B5B6B"><Package InstallerVersion="200" Compressed="yes"/><Media Id="1" Cabinet="a.cab" EmbedCab="yes"/>
+          <Directory Id="TARGETDIR" Name="SourceDir"><Directory Id="ProgramFilesFolder"><Directory Id="D" Name="Hello"><Component Id="C" Guid="E0E4C1B2-7C1A-4B7B-9B0B-1B2B3B4B5B6C">
+          <File Id="F" Name="hello.wxs" Source="hello.wxs"/></Component></Directory></Directory></Directory><Feature Id="Fe" Level="1"><ComponentRef Id="C"/></Feature></Product></Wix>""")
+    subprocess.run(["wixl", "-o", msi, wxs], check=True, cwd=TMP)
+    subprocess.run(["javac", "-cp", f"{libs}/*", "-d", TMP, f"{ROOT}/tests/e2e/jsign/Driver.java"], check=True)
+    p = subprocess.run(["java", "-cp", f"{libs}/*:{TMP}", "net.jsign.jca.Driver", f"{URL}/Api/v1", ORG, ENV["COUNTERSIGN_TOKEN"], "hello/test-signing", msi], capture_output=True, text=True)
+    check(p.returncode == 0, p.stdout + p.stderr)
+    p = subprocess.run(["osslsigncode", "verify", "-CAfile", ENV["COUNTERSIGN_CA_FILE"], "-in", msi], capture_output=True, text=True)
+    check(p.returncode == 0 and "Signature verification: ok" in p.stdout, p.stdout + p.stderr)
+
+
+def swap(request_content, at, what):
+    """Writes other bytes over the submitted artifact's blob while approval is waited for."""
+    digest = hashlib.sha256(request_content).hexdigest()
+    for d, _, fs in os.walk(f"{RUN}/blobs"):
+        for f in fs:
+            if f == digest:
+                path = os.path.join(d, f)
+                os.chmod(path, 0o644)
+                with open(path, "r+b") as h:
+                    h.seek(at)
+                    h.write(what)
+                return
+    fail("the artifact's blob was not found")
+
+
+def refuses_a_swapped_artifact():
+    """Whoever can write the artifact store cannot have something else signed than what was approved."""
+    checksum = struct.unpack_from("<I", unique_pe(), 0x3C)[0] + 24 + 64  # not covered by the format's digest
+    for at in (0x400, checksum):
+        content = unique_pe()
+        r = submit(content, "release-signing")
+        alice = invitation(r, "alice@example.com")
+        swap(content, at, b"evil")
+        check(decide(alice.token, alice.approve)[0] == 200, "approval")
+        s = wait_final(r)
+        check(s["status"] == "Failed" and s["failure"]["code"] == "keyd.digest", s)
+        check(http("GET", f"{API}/SigningRequests/{r}/SignedArtifact")[0] == 400, "a changed artifact was signed")
+
+
+def sql(statement):
+    subprocess.run(["mariadb", "--no-defaults", "-uroot", f"--socket={STACK['COUNTERSIGN_MARIADB_SOCKET']}", "countersign", "-e", statement], check=True, capture_output=True)
+
+
+def redirects_no_mail():
+    """Whoever can write the database cannot send himself an approver's codes."""
+    sql("UPDATE users_private SET email='mallory@example.com' WHERE email='bob@example.com'")
+    try:
+        r = submit(unique_pe(), "release-signing")
+        invitation(r, "alice@example.com")
+        wait_until("the refusal is logged", 30, lambda: f"request={r} kind=approval code=notifier.other_address" in open(f"{RUN}/logs/notifier.log").read())
+        check(not mails(r, "mallory@example.com"), "the codes went to another address")
+    finally:
+        sql("UPDATE users_private SET email='bob@example.com' WHERE email='mallory@example.com'")
+    cli("cancel", r)
+
+
+def voids_an_invitation_after_five_wrong_codes():
+    r = submit(unique_pe(), "release-signing")
+    alice = invitation(r, "alice@example.com")
+    for left in (4, 3, 2, 1, 0):
+        status, body = decide(alice.token, "0000-0000")
+        check(status == 403 and body["triesLeft"] == left, f"{left} left: {status} {body}")
+    status, body = decide(alice.token, alice.approve)
+    check(status == 409, f"the right code after five wrong ones: {status} {body}")
+    second = invitation(r, "alice@example.com", newer_than=1)
+    check(second.approve != alice.approve and decide(second.token, second.approve)[0] == 200, "the new invitation")
+    wait_final(r, expect="Completed")
+
+
+def revokes_a_token():
+    token = open(f"{RUN}/tokens/alice.token").read().strip()
+    check(http("GET", f"{API}/SigningRequests", token=token)[0] == 200, "the token must work first")
+    apply(lambda t: t.replace("{user: alice, name: alice}", "{user: alice, name: alice, revoked: true}"))
+    check(http("GET", f"{API}/SigningRequests", token=token)[0] == 401, "a revoked token works")
+    apply(lambda t: t)
+
+
 def finds_a_repeat():
     content = unique_pe()
     first = submit(content)
