@@ -59,7 +59,8 @@ static void mistakes_are_told_with_their_place(void **state)
          "not supported yet: <msi-file>"},
         {WRAP("<pe-file><jar-sign/></pe-file>"), CS_UNSUPPORTED, "not supported yet: <jar-sign>"},
         {WRAP("<pe-file hello=\"1\"><authenticode-sign/></pe-file>"), CS_INVALID, "hello"},
-        {WRAP("<pe-file><authenticode-sign hash-algorithm=\"md5\"/></pe-file>"), CS_INVALID, "hash-algorithm"},
+        {WRAP("<pe-file><authenticode-sign hash-algorithm=\"md5\"/></pe-file>"), CS_INVALID,
+         "hash-algorithm"},
         {WRAP("<pe-file/><pe-file/>"), CS_INVALID, ""}};
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
