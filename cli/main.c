@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct cli_command *const groups[] = {cli_requests, cli_config, cli_trust, cli_audit,
-                                                   NULL};
+static const struct cli_command *const groups[] = {cli_requests, cli_config, cli_trust,
+                                                   cli_audit,    cli_events, NULL};
 
 int cli_fail(const struct cs_err *err)
 {
