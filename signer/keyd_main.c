@@ -1,6 +1,7 @@
 /* countersign-keyd: holds the PIN and the token, speaks with one worker over the socket pair at
  * descriptor 0, ends with it. Started by countersign-signer; never by hand.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "adapter/softkeys/softkeys.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "codec/message.h"
@@ -17,6 +18,7 @@
 /* A manifest has at most 4 MiB, a bundle about the same. */
 enum { MAX_FRAME = 16 << 20, ANSWER_ARENA = 1 << 20, QUESTION_ARENA = 32 << 20 };
 
+/* The last four are of one backend or the other. */
 enum flag {
     F_ROOT,
     F_REGISTRY,
@@ -25,9 +27,10 @@ enum flag {
     F_INSTANCE,
     F_RESUME,
     F_DIGEST,
+    F_PIN,
     F_MODULE,
     F_TOKEN,
-    F_PIN,
+    F_SOFTKEYS,
     F_ENVIRONMENT,
     F_COUNT
 };
@@ -41,7 +44,8 @@ static const struct option flags[] = {{"trust.root", required_argument, NULL, F_
                                       {"digest", required_argument, NULL, F_DIGEST},
                                       {"pkcs11.module", required_argument, NULL, F_MODULE},
                                       {"pkcs11.token", required_argument, NULL, F_TOKEN},
-                                      {"pkcs11.pin_file", required_argument, NULL, F_PIN},
+                                      {"pin_file", required_argument, NULL, F_PIN},
+                                      {"softkeys.directory", required_argument, NULL, F_SOFTKEYS},
                                       {"environment", required_argument, NULL, F_ENVIRONMENT},
                                       {NULL, 0, NULL, 0}};
 
@@ -75,17 +79,15 @@ static enum cs_rc serve_one(struct keyd *k, struct cs_arena *q_arena, struct cs_
     return cs_frame_send(STDIN_FILENO, out, err);
 }
 
-static enum cs_rc serve(const struct keyd_options *o, const struct cs_pkcs11_options *t,
+static enum cs_rc serve(const struct keyd_options *o, const struct cs_keys *keys,
                         struct cs_err *err)
 {
     static struct keyd k;
-    CS_AUTO(cs_pkcs11) token = NULL;
     CS_AUTO(cs_arena) q = cs_arena_new(QUESTION_ARENA);
     CS_AUTO(cs_arena) a = cs_arena_new(ANSWER_ARENA);
     if (q == NULL || a == NULL)
         return cs_err_set(err, CS_NOMEM, "no memory");
-    CS_TRY(cs_pkcs11_open(t, &token, err));
-    enum cs_rc rc = keyd_init(&k, o, cs_pkcs11_port(token), err);
+    enum cs_rc rc = keyd_init(&k, o, keys, err);
     if (rc == CS_OK)
         cs_log_info("keyd.ready", CS_KS("pool", o->pool), CS_KS("boot", k.boot_id));
     while (rc == CS_OK) {
@@ -95,6 +97,25 @@ static enum cs_rc serve(const struct keyd_options *o, const struct cs_pkcs11_opt
     }
     keyd_done(&k);
     return rc;
+}
+
+/* A token, or encrypted files for trials. */
+static enum cs_rc open_and_serve(const struct keyd_options *o, const char *const v[F_COUNT],
+                                 struct cs_err *err)
+{
+    CS_AUTO(cs_pkcs11) token = NULL;
+    CS_AUTO(cs_softkeys) soft = NULL;
+    const struct cs_pkcs11_options t = {
+        .module = v[F_MODULE], .token_label = v[F_TOKEN], .pin_file = v[F_PIN]};
+    const struct cs_softkeys_options s = {.directory = v[F_SOFTKEYS], .passphrase_file = v[F_PIN]};
+    if (v[F_SOFTKEYS] != NULL) {
+        CS_TRY(cs_softkeys_open(&s, &soft, err));
+        return serve(o, cs_softkeys_port(soft), err);
+    }
+    if (v[F_MODULE] == NULL || v[F_TOKEN] == NULL)
+        return cs_err_set(err, CS_INVALID, "neither a token nor software keys");
+    CS_TRY(cs_pkcs11_open(&t, &token, err));
+    return serve(o, cs_pkcs11_port(token), err);
 }
 
 int main(int argc, char **argv)
@@ -107,7 +128,7 @@ int main(int argc, char **argv)
         if (c == F_ENVIRONMENT)
             set_environment(optarg);
     }
-    for (int i = 0; i < F_ENVIRONMENT; i++) {
+    for (int i = 0; i <= F_PIN; i++) {
         if (v[i] == NULL || c >= 0) {
             fprintf(stderr, "countersign-keyd is started by countersign-signer\n");
             return 2;
@@ -123,9 +144,7 @@ int main(int argc, char **argv)
                                    .instance = v[F_INSTANCE],
                                    .resume_file = v[F_RESUME],
                                    .digest_path = v[F_DIGEST]};
-    const struct cs_pkcs11_options t = {
-        .module = v[F_MODULE], .token_label = v[F_TOKEN], .pin_file = v[F_PIN]};
-    if (serve(&o, &t, &err) == CS_RETRY) /* the worker is gone */
+    if (open_and_serve(&o, v, &err) == CS_RETRY) /* the worker is gone */
         return 0;
     cs_log_error("keyd.failed", CS_KERR(&err));
     return 1;

@@ -168,6 +168,29 @@ static enum cs_rc open_bus(struct worker *w, struct cs_err *err)
     return cs_kafka_consumer_join(&k, w->topic_list, w->n_topics, &rb, &w->consumer, err);
 }
 
+/* "--name value", unless there is none. */
+static void add_flag(const char **argv, size_t *n, const char *name, const char *value)
+{
+    if (value[0] == '\0')
+        return;
+    argv[(*n)++] = name;
+    argv[(*n)++] = value;
+}
+
+static enum cs_rc check_backend(const struct cs_options *o, const char **pin_file,
+                                struct cs_err *err)
+{
+    const bool soft = cs_option_text(o, "softkeys.directory")[0] != '\0';
+    const bool token = cs_option_text(o, "pkcs11.module")[0] != '\0';
+    *pin_file = cs_option_text(o, soft ? "softkeys.passphrase_file" : "pkcs11.pin_file");
+    if (soft == token || (token && cs_option_text(o, "pkcs11.token")[0] == '\0') ||
+        (*pin_file)[0] == '\0')
+        return cs_err_set(err, CS_INVALID,
+                          "say either pkcs11.module, pkcs11.token and pkcs11.pin_file, or "
+                          "softkeys.directory and softkeys.passphrase_file");
+    return CS_OK;
+}
+
 /* Flags only: keyd gets no environment, and none of them is a secret. */
 static enum cs_rc open_keyd(struct worker *w, struct cs_err *err)
 {
@@ -175,34 +198,25 @@ static enum cs_rc open_keyd(struct worker *w, struct cs_err *err)
     static char resume[600];
     static const char *argv[KEYD_FLAGS];
     const struct cs_options *o = w->options;
+    const char *pin_file = NULL;
+    size_t n = 0;
+    CS_TRY(check_backend(o, &pin_file, err));
     CS_TRY(child_path("countersign-keyd", path, sizeof(path), err));
-    CS_TRY(cs_strf(resume, sizeof(resume), err, "%s.resume", cs_option_text(o, "pkcs11.pin_file")));
-    const char *const flags[] = {path,
-                                 "--trust.root",
-                                 cs_option_text(o, "trust.root"),
-                                 "--trust.registry",
-                                 cs_option_text(o, "trust.registry"),
-                                 "--keyd.key",
-                                 cs_option_text(o, "keyd.key"),
-                                 "--pool",
-                                 w->pool,
-                                 "--service.instance",
-                                 cs_option_text(o, "service.instance"),
-                                 "--resume_file",
-                                 resume,
-                                 "--digest",
-                                 w->digest_path,
-                                 "--pkcs11.module",
-                                 cs_option_text(o, "pkcs11.module"),
-                                 "--pkcs11.token",
-                                 cs_option_text(o, "pkcs11.token"),
-                                 "--pkcs11.pin_file",
-                                 cs_option_text(o, "pkcs11.pin_file"),
-                                 "--environment",
-                                 cs_option_text(o, "pkcs11.environment"),
-                                 NULL};
-    _Static_assert(sizeof(flags) / sizeof(flags[0]) <= KEYD_FLAGS, "argv has room for every flag");
-    memcpy(argv, flags, sizeof(flags));
+    CS_TRY(cs_strf(resume, sizeof(resume), err, "%s.resume", pin_file));
+    argv[n++] = path;
+    add_flag(argv, &n, "--trust.root", cs_option_text(o, "trust.root"));
+    add_flag(argv, &n, "--trust.registry", cs_option_text(o, "trust.registry"));
+    add_flag(argv, &n, "--keyd.key", cs_option_text(o, "keyd.key"));
+    add_flag(argv, &n, "--pool", w->pool);
+    add_flag(argv, &n, "--service.instance", cs_option_text(o, "service.instance"));
+    add_flag(argv, &n, "--resume_file", resume);
+    add_flag(argv, &n, "--digest", w->digest_path);
+    add_flag(argv, &n, "--pin_file", pin_file);
+    add_flag(argv, &n, "--softkeys.directory", cs_option_text(o, "softkeys.directory"));
+    add_flag(argv, &n, "--pkcs11.module", cs_option_text(o, "pkcs11.module"));
+    add_flag(argv, &n, "--pkcs11.token", cs_option_text(o, "pkcs11.token"));
+    add_flag(argv, &n, "--environment", cs_option_text(o, "pkcs11.environment"));
+    argv[n] = NULL;
     const struct keyd_client_options k = {.path = path,
                                           .argv = argv,
                                           .publisher = w->publisher,

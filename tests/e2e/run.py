@@ -236,6 +236,38 @@ def revokes_a_token():
     apply(lambda t: t)
 
 
+def signs_with_software_keys():
+    """keyd's second backend: encrypted key files, for trials."""
+    keys = [f"{ENV['COUNTERSIGN_BIN']}/countersign-keys", f"--softkeys.directory={RUN}/softkeys", f"--softkeys.passphrase_file={RUN}/softkeys.secret", "--label=soft"]
+    certificates = f"{RUN}/certificates"
+    with open(f"{RUN}/softkeys.secret", "w") as f:
+        f.write("correct horse battery staple\n")
+    if not os.path.exists(f"{certificates}/soft.pem"):
+        subprocess.run([*keys, "generate"], check=True, capture_output=True)
+        subprocess.run([*keys, "--subject=CN=Hello Software (soft),C=AT", f"--out={certificates}/soft.csr", "csr"], check=True, capture_output=True)
+        leaf = subprocess.run(["openssl", "x509", "-req", "-in", f"{certificates}/soft.csr", "-CA", f"{certificates}/ca.pem", "-CAkey", f"{certificates}/ca.key", "-CAcreateserial",
+                               "-days", "100", "-extfile", f"{certificates}/ext"], check=True, capture_output=True).stdout
+        with open(f"{certificates}/soft.pem", "wb") as f:
+            f.write(leaf + open(f"{certificates}/ca.pem", "rb").read())
+        cli("trust", "floor", "--directory", f"{RUN}/trust", "--certificate", f"{certificates}/soft.pem", "--organization", "hello", "--quorum", "0", "--assurance", "none", "--hashes", "allow", "--administrator-signatures", "0")
+    apply(lambda t: t.replace("  projects:\n", '    - {slug: soft, name: Soft, key: soft, chain: "${COUNTERSIGN_CERTIFICATES}/soft.pem"}\n\n  projects:\n').rstrip()
+          + "\n        - {slug: soft-signing, name: Soft, certificate: soft, quorum: 0, submitters: [ci]}\n")
+    config = "".join(line for line in open(f"{RUN}/config/signer.yaml") if not line.startswith(("pkcs11.", "health.")))
+    with open(f"{TMP}/soft.yaml", "w") as f:
+        f.write(config + f"softkeys.directory: {RUN}/softkeys\nsoftkeys.passphrase_file: {RUN}/softkeys.secret\n")
+    stop("signer")
+    p = subprocess.Popen([f"{ENV['COUNTERSIGN_BIN']}/countersign-signer", "--config", f"{TMP}/soft.yaml"], stderr=open(f"{RUN}/logs/soft-signer.log", "a"))
+    try:
+        r = submit(unique_pe(), "soft-signing")
+        wait_final(r, 60, expect="Completed")
+        osslsigncode_accepts(download(r))
+    finally:
+        p.terminate()
+        p.wait(60)
+        start("signer")
+    check("BEGIN ENCRYPTED PRIVATE KEY" in open(f"{RUN}/softkeys/soft.pem").read(), "the key file is not encrypted")
+
+
 def finds_a_repeat():
     content = unique_pe()
     first = submit(content)
