@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "gateway.h"
 #include "model/ids.h"
+#include "purge.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -159,19 +160,38 @@ static enum cs_rc bootstrap(struct gateway *g, struct setup *s, const struct cs_
     return CS_OK;
 }
 
-int gateway_command(const struct cs_options *o, const char *const *words, size_t n)
+static int run_purge(const struct cs_options *o)
+{
+    struct gateway g = {0};
+    struct cs_err err = {0};
+    enum cs_rc rc = wiring_open(&g, o, &err);
+    if (rc == CS_OK)
+        rc = purge_run(&g, &err);
+    if (rc != CS_OK)
+        fprintf(stderr, "countersign-gateway purge: %s\n", err.msg);
+    wiring_close(&g);
+    return rc == CS_OK ? 0 : 1;
+}
+
+static int run_bootstrap(const struct cs_options *o)
 {
     struct gateway g = {0};
     struct setup s = {.a = cs_arena_new(1 << 20)};
     struct cs_err err = {0};
-    if (n != 1 || strcmp(words[0], "bootstrap") != 0) {
-        fprintf(stderr, "countersign-gateway: the only command is 'bootstrap'\n");
-        return 2;
-    }
     const enum cs_rc rc = s.a == NULL ? CS_NOMEM : bootstrap(&g, &s, o, &err);
     if (rc != CS_OK)
         fprintf(stderr, "countersign-gateway bootstrap: %s\n", err.msg);
     wiring_close(&g);
     cs_arena_free(s.a);
     return rc == CS_OK ? 0 : 1;
+}
+
+int gateway_command(const struct cs_options *o, const char *const *words, size_t n)
+{
+    if (n == 1 && strcmp(words[0], "bootstrap") == 0)
+        return run_bootstrap(o);
+    if (n == 1 && strcmp(words[0], "purge") == 0)
+        return run_purge(o);
+    fprintf(stderr, "countersign-gateway: the commands are 'bootstrap' and 'purge'\n");
+    return 2;
 }

@@ -13,6 +13,8 @@ static const struct cs_option own[] = {
      "Most connections at the same time."},
     {"idempotency.window", CS_OPTION_DURATION, "15m", 1000, 86400000, 0,
      "How long a repeated submission without Idempotency-Key finds the first one."},
+    {"retention.artifacts", CS_OPTION_DURATION, "90d", 1000, 3650LL * 86400000, 0,
+     "purge: how long artifacts are kept after their request ended, unless the policy says."},
     {"tls.certificate", CS_OPTION_PATH, NULL, 0, 0, 0, "PEM certificate chain; with it HTTPS."},
     {"tls.key", CS_OPTION_PATH, NULL, 0, 0, 0, "PEM private key of it."},
     {"organization", CS_OPTION_TEXT, NULL, 0, 0, 0, "bootstrap: slug of the organisation."},

@@ -228,6 +228,19 @@ def voids_an_invitation_after_five_wrong_codes():
     wait_final(r, expect="Completed")
 
 
+def purges_old_artifacts():
+    old = submit(unique_pe())
+    wait_final(old, expect="Completed")
+    time.sleep(1.1)  # it has to be older than the shortest retention there is
+    p = subprocess.run([f"{ENV['COUNTERSIGN_BIN']}/countersign-gateway", "--config", f"{RUN}/config/gateway.yaml", "--retention.artifacts=1s", "purge"], capture_output=True, text=True)
+    check(p.returncode == 0 and "are gone" in p.stdout, p.stdout + p.stderr)
+    for what in ("SignedArtifact", "UnsignedArtifact"):
+        status, _, body = http("GET", f"{API}/SigningRequests/{old}/{what}")
+        check(status == 410, f"{what} after the purge: {status} {body[:200]!r}")
+    check(status_of(old)["status"] == "Completed", "the request was forgotten with its artifact")
+    check(cli("audit", "verify", code=None).returncode == 0, "the log does not verify after a purge")
+
+
 def revokes_a_token():
     token = open(f"{RUN}/tokens/alice.token").read().strip()
     check(http("GET", f"{API}/SigningRequests", token=token)[0] == 200, "the token must work first")
