@@ -3,25 +3,73 @@
 #include "base/log.h"
 #include "scheduler.h"
 
-#include <stdatomic.h>
+#include <pthread.h>
+#include <time.h>
 
-enum { ROWS = 500, ACK_MS = 250 };
+enum { ROWS = 500 };
 
-/* Shared with the acknowledgements' thread. */
+/* Shared with the acknowledgements' thread; the lock guards all of it. */
 struct sent {
-    atomic_int missing;
-    atomic_int failed;
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    unsigned missing;
+    unsigned failed;
 };
+
+static void sent_init(struct sent *s)
+{
+    pthread_condattr_t attr;
+    *s = (struct sent){.missing = 0};
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->answered, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+static void sent_done(struct sent *s)
+{
+    pthread_cond_destroy(&s->answered);
+    pthread_mutex_destroy(&s->lock);
+}
 
 static void acknowledged(void *ctx, enum cs_rc rc, int64_t offset, const char *detail)
 {
     struct sent *s = ctx;
     (void)offset;
-    if (rc != CS_OK) {
+    if (rc != CS_OK)
         cs_log_warn("relay.failed", CS_KS("detail", detail));
-        atomic_fetch_add(&s->failed, 1);
+    pthread_mutex_lock(&s->lock);
+    s->failed += rc != CS_OK;
+    s->missing--;
+    pthread_cond_signal(&s->answered);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void expect(struct sent *s, bool one)
+{
+    pthread_mutex_lock(&s->lock);
+    s->missing += one ? 1U : -1U;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* The acknowledgements refer to the caller's frame: all of them are waited for. Once one has failed
+ * the rest is given up, so that nothing behind it overtakes it. */
+static void await_all(struct sched *s, struct sent *sent)
+{
+    bool abandoned = false;
+    pthread_mutex_lock(&sent->lock);
+    while (sent->missing > 0) {
+        if (sent->failed > 0 && !abandoned) {
+            abandoned = true;
+            pthread_mutex_unlock(&sent->lock);
+            s->bus->abandon(s->bus->self);
+            pthread_mutex_lock(&sent->lock);
+            continue;
+        }
+        pthread_cond_wait(&sent->answered, &sent->lock);
     }
-    atomic_fetch_sub(&s->missing, 1);
+    pthread_mutex_unlock(&sent->lock);
 }
 
 static enum cs_rc send_rows(struct sched *s, const struct cs_rows *rows, struct sent *sent,
@@ -33,18 +81,12 @@ static enum cs_rc send_rows(struct sched *s, const struct cs_rows *rows, struct 
                                     .partition = (int)cs_cell_int(rows, i, 2),
                                     .key = cs_cell(rows, i, 3),
                                     .value = cs_cell(rows, i, 4)};
-        atomic_fetch_add(&sent->missing, 1);
+        expect(sent, true);
         rc = s->bus->send(s->bus->self, &r, acknowledged, sent, err);
         if (rc != CS_OK)
-            atomic_fetch_sub(&sent->missing, 1);
+            expect(sent, false);
     }
-    /* The acknowledgements refer to this frame: wait for all of them, however long it takes the bus
-     * to give up. */
-    while (atomic_load(&sent->missing) > 0) {
-        cs_ignore(s->bus->flush(s->bus->self, ACK_MS, NULL), "the counter decides");
-        if (atomic_load(&sent->failed) > 0) /* nothing behind it may overtake it */
-            s->bus->abandon(s->bus->self);
-    }
+    await_all(s, sent);
     return rc;
 }
 
@@ -54,16 +96,18 @@ static enum cs_rc relay_partition(struct sched *s, int partition, struct cs_aren
     struct cs_rows rows;
     struct sent sent;
     const struct cs_value v[] = {CS_VI(partition)};
-    atomic_init(&sent.missing, 0);
-    atomic_init(&sent.failed, 0);
     CS_TRY(cs_db_query(s->db,
                        "SELECT id, topic, topic_partition, record_key, envelope FROM outbox "
                        "WHERE partition_no=? ORDER BY id LIMIT 500",
                        v, 1, a, &rows, err));
     if (rows.rows == 0)
         return CS_OK;
-    CS_TRY(send_rows(s, &rows, &sent, err));
-    if (atomic_load(&sent.failed) > 0)
+    sent_init(&sent);
+    const enum cs_rc rc = send_rows(s, &rows, &sent, err);
+    const bool failed = sent.failed > 0;
+    sent_done(&sent);
+    CS_TRY(rc);
+    if (failed)
         return cs_err_set(err, CS_RETRY, "Kafka does not take the outbox; it is sent again");
     *more = *more || rows.rows == ROWS;
     const struct cs_value done[] = {CS_VI(partition), CS_VI(cs_cell_int(&rows, rows.rows - 1, 0))};

@@ -29,6 +29,7 @@ struct cs_version_value {
 
 /* What inspection says of one file; text in the arena. */
 struct cs_inspected {
+    bool leave_out_sha256; /* asked by the caller: the format's digests alone */
     uint64_t size;
     uint8_t sha256[32];                              /* of the whole file */
     struct cs_format_digest digests[CS_MAX_DIGESTS]; /* as it will be signed */

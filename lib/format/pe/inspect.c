@@ -22,12 +22,12 @@ static void hashers_done(struct hashers *h)
 }
 
 static enum cs_rc hashers_init(struct hashers *h, const char *const *algorithms, size_t n,
-                               struct cs_err *err)
+                               bool whole_file, struct cs_err *err)
 {
     if (n > CS_MAX_DIGESTS)
         return cs_err_set(err, CS_INVALID, "%zu digest algorithms", n);
-    h->file = EVP_MD_CTX_new();
-    if (h->file == NULL || EVP_DigestInit_ex(h->file, EVP_sha256(), NULL) != 1)
+    h->file = whole_file ? EVP_MD_CTX_new() : NULL;
+    if (whole_file && (h->file == NULL || EVP_DigestInit_ex(h->file, EVP_sha256(), NULL) != 1))
         return cs_err_set(err, CS_NOMEM, "no memory");
     for (size_t i = 0; i < n; i++) {
         const EVP_MD *md = EVP_get_digestbyname(algorithms[i]);
@@ -76,7 +76,8 @@ static enum cs_rc hash_all(int fd, const struct pe_layout *l, struct hashers *h,
     for (uint64_t at = 0; at < l->size;) {
         const size_t n = l->size - at < PE_CHUNK ? (size_t)(l->size - at) : PE_CHUNK;
         CS_TRY(cs_fd_pread_full(fd, chunk, n, at, err));
-        EVP_DigestUpdate(h->file, chunk, n);
+        if (h->file != NULL)
+            EVP_DigestUpdate(h->file, chunk, n);
         image_feed(h, l, chunk, at, n);
         at += n;
     }
@@ -103,7 +104,8 @@ static const char *machine_name(uint16_t machine)
 
 static void finish(struct hashers *h, const char *const *algorithms, struct cs_inspected *out)
 {
-    EVP_DigestFinal_ex(h->file, out->sha256, NULL);
+    if (h->file != NULL)
+        EVP_DigestFinal_ex(h->file, out->sha256, NULL);
     for (size_t i = 0; i < h->n; i++) {
         unsigned n = 0;
         out->digests[i].algorithm = algorithms[i];
@@ -119,7 +121,7 @@ static enum cs_rc pe_inspect(int fd, const char *const *algorithms, size_t n, st
     struct pe_layout l;
     CS_CLEANUP(hashers_done) struct hashers h = {0};
     CS_TRY(pe_read_layout(fd, &l, err));
-    CS_TRY(hashers_init(&h, algorithms, n, err));
+    CS_TRY(hashers_init(&h, algorithms, n, !out->leave_out_sha256, err));
     CS_CLEANUP(cs_free_voidp) uint8_t *chunk = cs_calloc(1, PE_CHUNK);
     if (chunk == NULL)
         return cs_err_set(err, CS_NOMEM, "no memory");
