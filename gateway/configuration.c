@@ -7,6 +7,7 @@
 #include "codec/envelope.h"
 #include "codec/message.h"
 #include "config/artifact.h"
+#include "config/schema.h"
 #include "config_writer.h"
 #include "core/authorize.h"
 #include "requests.h"
@@ -109,7 +110,8 @@ static const char *check_body(struct call *c, const struct view_entity *e, struc
         struct cs_artifact parsed = {0};
         const Cs__Config__ArtifactConfiguration *m =
             (const Cs__Config__ArtifactConfiguration *)e->message;
-        if (cs_artifact_parse(gw_bytes(&m->xml), c->a, &parsed, err) != CS_OK)
+        if (cs_artifact_validate(gw_bytes(&m->xml), err) != CS_OK ||
+            cs_artifact_parse(gw_bytes(&m->xml), c->a, &parsed, err) != CS_OK)
             return err->msg;
     }
     if (e->kind == CS__CONFIG__ENTITY_KIND__ENTITY_SIGNING_POLICY) {

@@ -3,66 +3,12 @@
 #include "config/artifact.h"
 
 #include "base/str.h"
+#include "config/document.h"
 
-#include <libxml/parser.h>
 #include <libxml/tree.h>
 #include <string.h>
 
 static const char ns_v1[] = "http://signpath.io/artifact-configuration/v1";
-
-static void stop_at_doctype(void *ctx, const xmlChar *name, const xmlChar *external,
-                            const xmlChar *system)
-{
-    (void)name;
-    (void)external;
-    (void)system;
-    ((xmlParserCtxtPtr)ctx)->_private = ctx; /* read_document sees that we were here */
-    xmlStopParser(ctx);
-}
-
-static void quiet(void *ctx, const char *msg, ...)
-{
-    (void)ctx;
-    (void)msg;
-}
-
-static enum cs_rc read_document(struct cs_bytes xml, xmlDocPtr *out, struct cs_err *err)
-{
-    if (xml.len > CS_ARTIFACT_MAX_XML)
-        return cs_err_code(err, CS_LIMIT, "artifact_configuration.too_large",
-                           "the artifact configuration has %zu bytes, at most %d are accepted",
-                           xml.len, CS_ARTIFACT_MAX_XML);
-    xmlParserCtxtPtr ctx = xmlNewParserCtxt();
-    if (ctx == NULL)
-        return cs_err_set(err, CS_NOMEM, "no memory");
-    ctx->sax->internalSubset = stop_at_doctype;
-    xmlSetGenericErrorFunc(NULL, quiet);
-    xmlDocPtr doc = xmlCtxtReadMemory(ctx, (const char *)xml.ptr, (int)xml.len, NULL, NULL,
-                                      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-    enum cs_rc rc = CS_OK;
-    if (ctx->_private != NULL) {
-        rc = cs_err_code(err, CS_INVALID, "artifact_configuration.xml",
-                         "line 1: a DOCTYPE is refused: leave it out, entities are not expanded");
-        xmlFreeDoc(doc);
-        doc = NULL;
-    } else if (doc == NULL || ctx->wellFormed == 0) {
-        const xmlError *e = xmlCtxtGetLastError(ctx);
-        char why[160];
-        cs_ignore(cs_strf(why, sizeof(why), NULL, "%.*s",
-                          e == NULL ? 0 : (int)strcspn(e->message, "\n"),
-                          e == NULL ? "" : e->message),
-                  "a long reason is cut");
-        rc = cs_err_code(err, CS_INVALID, "artifact_configuration.xml", "line %d, column %d: %s",
-                         e == NULL ? 1 : e->line, e == NULL ? 1 : e->int2,
-                         why[0] == '\0' ? "not XML" : why);
-        xmlFreeDoc(doc);
-        doc = NULL;
-    }
-    xmlFreeParserCtxt(ctx);
-    if (rc == CS_OK)
-        *out = doc;
-    return rc;
-}
 
 /* What reads one element: attributes are taken off the list as they are used. */
 struct reader {
@@ -235,7 +181,7 @@ enum cs_rc cs_artifact_parse(struct cs_bytes xml, struct cs_arena *a, struct cs_
     xmlDocPtr doc = NULL;
     struct cs_artifact c = {.hash_algorithm = "sha256"};
     const struct reader r = {.a = a, .out = &c, .err = err};
-    CS_TRY(read_document(xml, &doc, err));
+    CS_TRY(document_read(xml, &doc, err));
     const enum cs_rc rc = read_root(&r, xmlDocGetRootElement(doc));
     xmlFreeDoc(doc);
     if (rc == CS_OK)

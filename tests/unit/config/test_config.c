@@ -4,6 +4,7 @@
 
 #include "config/artifact.h"
 #include "config/organization.h"
+#include "config/schema.h"
 
 #include <cmocka.h>
 #include <string.h>
@@ -69,6 +70,40 @@ static void mistakes_are_told_with_their_place(void **state)
         CS_AUTO(cs_arena) a = cs_arena_new(1 << 20);
         const enum cs_rc rc = parse(rows[i].xml, &c, a, &err);
         if (rc != rows[i].rc || strstr(err.msg, rows[i].says) == NULL)
+            fail_msg("%s\n%s: %s", rows[i].xml, cs_rc_name(rc), err.msg);
+    }
+}
+
+/* The whole language is in the schema, also what is not supported yet. */
+static void the_schema_knows_the_language(void **state)
+{
+    static const struct {
+        const char *xml;
+        const char *says; /* NULL: it is valid */
+    } rows[] = {
+        {WRAP("<pe-file><authenticode-verify/><authenticode-sign append=\"${x}\"/></pe-file>"),
+         NULL},
+        {WRAP("<parameters><parameter name=\"v\"/></parameters><msi-file path=\"a-${v}.msi\" "
+              "subject=\"S\">"
+              "<directory path=\"d\"><pe-file-set product-name=\"P\"><include path=\"*.dll\" "
+              "min-matches=\"0\" "
+              "max-matches=\"unbounded\"/><for-each><authenticode-sign/></for-each>"
+              "</pe-file-set></directory><authenticode-sign/></msi-file>"),
+         NULL},
+        {WRAP("<zip-file ui-multifile-upload=\"on\"><file path=\"a\"><create-gpg-signature "
+              "output-file-name=\"${file.name}.asc\"/></file></zip-file>"),
+         NULL},
+        {WRAP("<pe-file/><pe-file/>"), "line 1: Element 'pe-file': This element is not expected"},
+        {WRAP("<pe-file>\n<jar-sign/></pe-file>"), "line 2: Element 'jar-sign'"},
+        {WRAP("<pe-file><authenticode-sign append=\"maybe\"/></pe-file>"), "'append'"},
+        {WRAP("<zip-file><file path=\"a\"><dsse-sign/></file></zip-file>"), "output-file-name"},
+        {"<hello/>", "No matching global declaration"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cs_err err = {0};
+        const enum cs_rc rc = cs_artifact_validate(cs_bytes_str(rows[i].xml), &err);
+        if ((rc == CS_OK) != (rows[i].says == NULL) ||
+            (rows[i].says != NULL && strstr(err.msg, rows[i].says) == NULL))
             fail_msg("%s\n%s: %s", rows[i].xml, cs_rc_name(rc), err.msg);
     }
 }
@@ -164,9 +199,11 @@ static void all_problems_are_told_at_once(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_configuration_is_understood),
-        cmocka_unit_test(mistakes_are_told_with_their_place), cmocka_unit_test(parameters_must_fit),
-        cmocka_unit_test(an_organization_is_read), cmocka_unit_test(all_problems_are_told_at_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_configuration_is_understood),
+                                       cmocka_unit_test(mistakes_are_told_with_their_place),
+                                       cmocka_unit_test(the_schema_knows_the_language),
+                                       cmocka_unit_test(parameters_must_fit),
+                                       cmocka_unit_test(an_organization_is_read),
+                                       cmocka_unit_test(all_problems_are_told_at_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
