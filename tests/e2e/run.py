@@ -228,6 +228,26 @@ def voids_an_invitation_after_five_wrong_codes():
     wait_final(r, expect="Completed")
 
 
+def decides_in_a_browser():
+    """The decision page in Chromium, served by the real gateway; first a scanner that clicks everything."""
+    def browser(*args):
+        p = subprocess.run(["node", f"{ROOT}/web/tests/real.mjs", *args], capture_output=True, text=True, timeout=120, cwd=f"{ROOT}/web")
+        check(p.returncode == 0, p.stdout + p.stderr)
+        return p.stdout
+    r = submit(unique_pe(), "release-signing", extra=[("Description", "Seen in a browser"), ("Origin.RepositoryData.CommitId", "0f3c1d2e")])
+    alice, bob = invitation(r, "alice@example.com"), invitation(r, "bob@example.com")
+    link = f"{URL}/decide#{alice.token}"
+    browser("scan", link)
+    s = status_of(r)
+    check(s["status"] == "WaitingForApproval" and not s["approvals"]["given"], f"a scanner decided: {s}")
+    shown = browser("decide", link, alice.approve.lower().replace("-", ""), f"{RUN}/decision-page.png")
+    check("approved" in shown.lower(), shown)
+    wait_final(r, expect="Completed")
+    r = submit(unique_pe(), "release-signing")
+    browser("decide", f"{URL}/decide#{invitation(r, 'bob@example.com').token}", invitation(r, "bob@example.com").deny)
+    check(wait_final(r)["status"] == "Denied", "the page's denial did not count")
+
+
 def purges_old_artifacts():
     old = submit(unique_pe())
     wait_final(old, expect="Completed")
