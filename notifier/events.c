@@ -35,12 +35,12 @@ static enum cs_rc invite(struct notifier *n, const Cs__Events__InvitationsReques
     char id[CS_UUID_TEXT];
     char event_id[CS_UUID_TEXT];
     uint8_t body[CS_SHA256_SIZE];
-    secrets_invitation_id(m->header->event_id, w->approver_id, w->generation, id);
+    cs_sha256(m->authorization_body.data, m->authorization_body.len, body);
+    secrets_invitation_id(m->header->event_id, w->approver_id, w->generation, body, id);
     CS_TRY(secrets_derive(n->secret, id, &secrets, err));
     const enum cs_rc rc = secrets_commit(id, &secrets, &c, err);
     secrets_wipe(&secrets);
     CS_TRY(rc);
-    cs_sha256(m->authorization_body.data, m->authorization_body.len, body);
     cs_event_id_derive(m->header->event_id, "cs.notices.InvitationCreated", ordinal, event_id);
     h.event_id = event_id;
     h.aggregate_id = m->request_id;

@@ -1,11 +1,11 @@
 /* Sends what is due: checks whose address it is, composes, hands to the relay, says what came of
  * it. SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
-#include "base/guard.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "codec/message.h"
 #include "evidence/evidence.h"
+#include "recipient.h"
 #include "story.h"
 
 #include "proto/events.pb-c.h"
@@ -23,7 +23,10 @@ enum {
     ID_ROOM = 400
 };
 
+enum { TROUBLE = 3 }; /* mails in a row that the relay did not take: not ready */
+
 struct sender {
+    unsigned trouble;
     struct reader r;
     struct cs_smtp *smtp;
     struct cs_mailbox from;
@@ -42,44 +45,53 @@ struct letter {
 /* --- whose address is it? -----------------------------------------------------------------------
  */
 
-/* The revision that names the approvers must be what administrators signed, where the key's floor
- * asks for it: or whoever can write configuration could send himself the codes. */
-static enum cs_rc check_policy(const struct sender *s, const struct story *story,
-                               struct cs_err *err)
+/* What the key's floor asks of the revision that names the approvers: or whoever can write
+ * configuration could send himself the codes. */
+static enum cs_rc read_floor(const struct sender *s, const struct story *story,
+                             struct recipient_evidence *e, struct cs_err *err)
 {
     struct cs_floor floor;
     const Cs__Config__SigningPolicy *p = story->policy;
-    if (p == NULL)
-        return cs_err_code(err, CS_DENIED, "notifier.policy", "the request has no policy revision");
     CS_TRY(cs_trust_floor(s->r.n->trust, p->organization_id, p->pool,
                           cs_bytes(p->key_spki_sha256.data, p->key_spki_sha256.len), &floor, err));
-    unsigned wanted = floor.administrator_signatures;
-    if (wanted == 0 && floor.min_assurance > (int)CS__TRUST__ASSURANCE__ASSURANCE_SESSION)
-        wanted = 1;
-    if (CS_GUARD("notifier-policy-signature") && wanted > 0 &&
-        cs_evidence_administrators(s->r.n->trust, story->policy_revision) < wanted)
-        return cs_err_code(err, CS_DENIED, "notifier.unsigned_policy",
-                           "the policy revision lacks administrators' signatures");
+    e->floor_assurance = floor.min_assurance;
+    e->floor_signatures = floor.administrator_signatures;
+    e->signatures = cs_evidence_administrators(s->r.n->trust, story->policy_revision);
+    return CS_OK;
+}
+
+/* The invitation as this service signed it; the database only keeps it. */
+static enum cs_rc open_invitation(struct sender *s, const Cs__Store__Invitation *inv,
+                                  const Cs__Notices__InvitationCreated **out, struct cs_err *err)
+{
+    struct cs_event e;
+    CS_TRY(cs_open(s->r.opener, cs_bytes(inv->envelope.data, inv->envelope.len), NULL, -1, s->r.a,
+                   &e, err));
+    if (strcmp(e.type->name, "cs.notices.InvitationCreated") != 0)
+        return cs_err_code(err, CS_DENIED, "envelope.other_type", "it is a %s", e.type->name);
+    *out = (const Cs__Notices__InvitationCreated *)e.message;
     return CS_OK;
 }
 
 static enum cs_rc check_approver(struct sender *s, const struct letter *l, const char *user_id,
+                                 const Cs__Notices__InvitationCreated *invitation,
                                  struct cs_err *err)
 {
-    const Cs__Config__SigningPolicy *p = l->story.policy;
-    CS_TRY(check_policy(s, &l->story, err));
-    for (size_t i = 0; i < p->n_approvers; i++) {
-        const Cs__Config__Approver *a = p->approvers[i];
-        if (strcmp(a->user_id, user_id) != 0)
-            continue;
-        if (!CS_GUARD("notifier-address-hash") ||
-            story_same_address(l->to.address, &a->address_salt, &a->address_hash))
-            return CS_OK;
-        return cs_err_code(err, CS_DENIED, "notifier.other_address",
-                           "the address in the database is not the one that the policy revision "
-                           "froze");
-    }
-    return cs_err_code(err, CS_DENIED, "notifier.not_an_approver", "not an approver of the policy");
+    const struct story *story = &l->story;
+    const Cs__Store__RequestRecord *r = story->r;
+    struct recipient_evidence e = {
+        .invitation = invitation,
+        .authorization_body = cs_bytes(r->authorization_body.data, r->authorization_body.len),
+        .request = story->submitted,
+        .manifest_sha256 = cs_bytes(r->manifest_sha256.data, r->manifest_sha256.len),
+        .revision = story->policy_revision,
+        .policy = story->policy};
+    if (e.policy == NULL)
+        return cs_err_code(err, CS_DENIED, "notifier.policy", "the request has no policy revision");
+    if (story->mail.manifest == NULL)
+        return cs_err_set(err, CS_RETRY, "the manifest of %s cannot be read", r->request_id);
+    CS_TRY(read_floor(s, story, &e, err));
+    return recipient_check(&e, user_id, l->to.address, err);
 }
 
 static enum cs_rc check_user(struct sender *s, const struct letter *l, const char *user_id,
@@ -101,7 +113,7 @@ static enum cs_rc check_user(struct sender *s, const struct letter *l, const cha
     CS_TRY(cs_message_unpack(&cs__config__user__descriptor, cs_bytes(cc->body.data, cc->body.len),
                              s->r.a, &m, err));
     const Cs__Config__User *u = (const Cs__Config__User *)m;
-    if (story_same_address(l->to.address, &u->address_salt, &u->address_hash))
+    if (recipient_same_address(l->to.address, &u->address_salt, &u->address_hash))
         return CS_OK;
     return cs_err_code(err, CS_DENIED, "notifier.other_address",
                        "the address in the database is not the configured one");
@@ -110,7 +122,7 @@ static enum cs_rc check_user(struct sender *s, const struct letter *l, const cha
 /* --- the letter ---------------------------------------------------------------------------------
  */
 
-/* The invitation that this mail carries, if it is still open. */
+/* The invitation that this mail carries, if it was issued and is still open. */
 static const Cs__Store__Invitation *invitation_of(const struct letter *l, const struct delivery *d,
                                                   const char *id)
 {
@@ -127,10 +139,17 @@ static enum cs_rc put_secrets(struct sender *s, struct letter *l, const struct d
                               const char *invitation_id, struct cs_err *err)
 {
     const Cs__Store__Invitation *inv = invitation_of(l, d, invitation_id);
+    const Cs__Notices__InvitationCreated *created = NULL;
     if (inv == NULL)
         return cs_err_code(err, CS_CONFLICT, "notifier.closed", "the invitation is closed already");
-    CS_TRY(secrets_derive(s->r.n->secret, inv->invitation_id, &l->secrets, err));
-    CS_TRY(cs_strf(l->link, sizeof(l->link), err, "%s/decide#%s", s->r.n->public_url,
+    CS_TRY(open_invitation(s, inv, &created, err));
+    CS_TRY(check_approver(s, l, d->recipient_id, created, err));
+    CS_TRY(secrets_derive(s->r.n->secret, created->invitation_id, &l->secrets, err));
+    const char *url = s->r.n->public_url;
+    size_t n = strlen(url);
+    while (n > 0 && url[n - 1] == '/')
+        n--;
+    CS_TRY(cs_strf(l->link, sizeof(l->link), err, "%.*s/decide#%s", (int)n, url,
                    l->secrets.view_token));
     l->order.link = l->link;
     l->order.approve = l->secrets.approve;
@@ -165,7 +184,6 @@ static enum cs_rc write_letter(struct sender *s, const struct delivery *d, struc
     }
     if (d->kind != MAIL_APPROVAL && d->kind != MAIL_REMINDER)
         return check_user(s, l, d->recipient_id, err);
-    CS_TRY(check_approver(s, l, d->recipient_id, err));
     return put_secrets(s, l, d, invitation_id, err);
 }
 
@@ -244,7 +262,6 @@ static enum cs_rc settle(struct sender *s, const struct delivery *d, enum cs_rc 
                          const struct cs_err *why, struct cs_err *err)
 {
     const bool login = rc == CS_DENIED && strcmp(why->code, "mail.login") == 0;
-    cs_app_check(s->r.n->app, "smtp", !login && !(passes(rc) && d->attempts > 2), why->msg);
     if ((passes(rc) || login) && d->attempts < 200) {
         cs_log_warn("mail.again", CS_KS("delivery", d->id), CS_KS("request", d->request_id),
                     CS_KI("attempts", d->attempts), CS_KERR(why));
@@ -261,6 +278,14 @@ static enum cs_rc settle(struct sender *s, const struct delivery *d, enum cs_rc 
     return delivery_done(s->r.db, d, sent, why->msg, err);
 }
 
+/* Readiness says why mails wait: at once without a valid login, else after some mails in a row. */
+static void judge_relay(struct sender *s, enum cs_rc rc, const struct cs_err *why)
+{
+    const bool login = rc == CS_DENIED && strcmp(why->code, "mail.login") == 0;
+    s->trouble = passes(rc) || login ? s->trouble + 1 : 0;
+    cs_app_check(s->r.n->app, "smtp", !login && s->trouble < TROUBLE, why->msg);
+}
+
 static enum cs_rc one(struct sender *s, struct cs_err *err)
 {
     struct delivery d;
@@ -268,8 +293,10 @@ static enum cs_rc one(struct sender *s, struct cs_err *err)
     struct cs_err why = {0};
     CS_TRY(delivery_claim(s->r.db, s->r.a, &d, err));
     enum cs_rc rc = write_letter(s, &d, &l, &why);
-    if (rc == CS_OK)
+    if (rc == CS_OK) {
         rc = post(s, &d, &l, &why);
+        judge_relay(s, rc, &why);
+    }
     secrets_wipe(&l.secrets);
     return settle(s, &d, rc, &why, err);
 }

@@ -13,25 +13,11 @@
 
 #include <string.h>
 
-enum { MAX_MANIFEST = 4 << 20, MAX_ADDRESS = 256 };
+enum { MAX_MANIFEST = 4 << 20 };
 
 static struct cs_bytes bytes_of(const ProtobufCBinaryData *d)
 {
     return cs_bytes(d->data, d->len);
-}
-
-bool story_same_address(const char *address, const ProtobufCBinaryData *salt,
-                        const ProtobufCBinaryData *hash)
-{
-    char lower[MAX_ADDRESS];
-    uint8_t have[CS_SHA256_SIZE];
-    size_t n = 0;
-    for (; address[n] != '\0' && n + 1 < sizeof(lower); n++)
-        lower[n] =
-            address[n] >= 'A' && address[n] <= 'Z' ? (char)(address[n] - 'A' + 'a') : address[n];
-    const struct cs_bytes parts[] = {bytes_of(salt), cs_bytes(lower, n)};
-    cs_sha256_parts(parts, 2, have);
-    return cs_bytes_eq(cs_bytes(have, sizeof(have)), bytes_of(hash));
 }
 
 enum cs_rc story_person(struct reader *r, const char *user_id, const char **name,

@@ -30,6 +30,3 @@ enum cs_rc story_person(struct reader *r, const char *user_id, const char **name
                         const char **address, struct cs_err *err) CS_MUST_CHECK;
 /* Personal text in clear; "" when it cannot be opened. */
 const char *story_open_text(struct reader *r, const struct Cs__Common__SealedText *t);
-/* Whether SHA-256(salt + lower-case address) is the hash that was frozen. */
-bool story_same_address(const char *address, const ProtobufCBinaryData *salt,
-                        const ProtobufCBinaryData *hash);

@@ -11,11 +11,14 @@
 #include <string.h>
 
 void secrets_invitation_id(const char *event_id, const char *approver_id, uint32_t generation,
-                           char out[CS_UUID_TEXT])
+                           const uint8_t authorization_sha256[32], char out[CS_UUID_TEXT])
 {
-    char type[80];
+    char type[160];
+    char hex[2 * CS_SHA256_SIZE + 1];
+    cs_hex_encode(authorization_sha256, CS_SHA256_SIZE, hex);
     /* Approver ids are UUIDs; a longer one would only be cut, never overflow. */
-    cs_ignore(cs_strf(type, sizeof(type), NULL, "invitation/%.64s", approver_id), "bounded");
+    cs_ignore(cs_strf(type, sizeof(type), NULL, "invitation/%.64s/%s", approver_id, hex),
+              "bounded");
     cs_event_id_derive(event_id, type, generation, out);
 }
 

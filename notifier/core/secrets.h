@@ -15,9 +15,11 @@ struct secrets {
     char deny[SECRETS_CODE_TEXT];
 };
 
-/* The id of the invitation that the InvitationsRequested event 'event_id' wants for an approver. */
+/* The id of the invitation that the InvitationsRequested event 'event_id' wants for an approver.
+ * What is approved is part of it: whoever repeats an event id with another body gets other secrets.
+ */
 void secrets_invitation_id(const char *event_id, const char *approver_id, uint32_t generation,
-                           char out[CS_UUID_TEXT]);
+                           const uint8_t authorization_sha256[32], char out[CS_UUID_TEXT]);
 /* CS_NOMEM. The two codes always differ. */
 enum cs_rc secrets_derive(const uint8_t key[SECRETS_KEY], const char *invitation_id,
                           struct secrets *out, struct cs_err *err) CS_MUST_CHECK;

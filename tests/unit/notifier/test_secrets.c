@@ -9,6 +9,8 @@
 #include <string.h>
 
 static const uint8_t key[SECRETS_KEY] = "0123456789abcdef0123456789abcde";
+static const uint8_t body[32] = "SHA-256 of what is approved";
+static const uint8_t other_body[32] = "SHA-256 of something else";
 
 static void a_second_mail_carries_the_same_secrets(void **state)
 {
@@ -18,8 +20,8 @@ static void a_second_mail_carries_the_same_secrets(void **state)
     struct secrets b;
     char id[CS_UUID_TEXT];
     char again[CS_UUID_TEXT];
-    secrets_invitation_id("event-1", "approver-1", 1, id);
-    secrets_invitation_id("event-1", "approver-1", 1, again);
+    secrets_invitation_id("event-1", "approver-1", 1, body, id);
+    secrets_invitation_id("event-1", "approver-1", 1, body, again);
     assert_string_equal(id, again);
     assert_true(cs_uuid_valid(id));
     assert_ok(secrets_derive(key, id, &a, &err), &err);
@@ -30,20 +32,21 @@ static void a_second_mail_carries_the_same_secrets(void **state)
     assert_string_not_equal(a.approve, a.deny);
 }
 
-static void everything_depends_on_secret_approver_and_generation(void **state)
+static void everything_depends_on_secret_approver_generation_and_body(void **state)
 {
     (void)state;
     struct cs_err err = {0};
     struct secrets first;
     struct secrets other;
     uint8_t other_key[SECRETS_KEY];
-    char ids[4][CS_UUID_TEXT];
-    secrets_invitation_id("event-1", "approver-1", 1, ids[0]);
-    secrets_invitation_id("event-1", "approver-2", 1, ids[1]);
-    secrets_invitation_id("event-1", "approver-1", 2, ids[2]);
-    secrets_invitation_id("event-2", "approver-1", 1, ids[3]);
+    char ids[5][CS_UUID_TEXT];
+    secrets_invitation_id("event-1", "approver-1", 1, body, ids[0]);
+    secrets_invitation_id("event-1", "approver-2", 1, body, ids[1]);
+    secrets_invitation_id("event-1", "approver-1", 2, body, ids[2]);
+    secrets_invitation_id("event-2", "approver-1", 1, body, ids[3]);
+    secrets_invitation_id("event-1", "approver-1", 1, other_body, ids[4]);
     assert_ok(secrets_derive(key, ids[0], &first, &err), &err);
-    for (int i = 1; i < 4; i++) {
+    for (int i = 1; i < 5; i++) {
         assert_ok(secrets_derive(key, ids[i], &other, &err), &err);
         assert_string_not_equal(ids[0], ids[i]);
         assert_string_not_equal(first.view_token, other.view_token);
@@ -90,7 +93,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_mail_carries_the_same_secrets),
-        cmocka_unit_test(everything_depends_on_secret_approver_and_generation),
+        cmocka_unit_test(everything_depends_on_secret_approver_generation_and_body),
         cmocka_unit_test(commitments_are_hashes_of_what_the_gateway_will_compute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
