@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { CLAIM_MS = 60000, TRIES = 5, MAX_DETAIL = 400 };
+enum { CLAIM_MS = 45000, TRIES = 5, MAX_DETAIL = 400 };
 
 enum cs_rc delivery_add(struct cs_db *db, const struct delivery *d, struct cs_err *err)
 {

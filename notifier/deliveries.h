@@ -17,7 +17,7 @@ struct delivery {
 /* Ignores one that is there already. */
 enum cs_rc delivery_add(struct cs_db *db, const struct delivery *d,
                         struct cs_err *err) CS_MUST_CHECK;
-/* One that is due, claimed for this sender for a minute; CS_NOT_FOUND. In the arena. */
+/* One that is due, claimed for this sender for 45 s; CS_NOT_FOUND. In the arena. */
 enum cs_rc delivery_claim(struct cs_db *db, struct cs_arena *a, struct delivery *out,
                           struct cs_err *err) CS_MUST_CHECK;
 enum cs_rc delivery_done(struct cs_db *db, const struct delivery *d, bool sent, const char *detail,

@@ -131,6 +131,16 @@ static enum cs_rc to_voters(const struct asked *q, const Cs__Store__RequestRecor
     return CS_OK;
 }
 
+/* Those who hold a mail that asks them to decide need to know that it is over. A delivery that is
+ * there already is not made twice. */
+static enum cs_rc to_invited(const struct asked *q, const Cs__Store__RequestRecord *r,
+                             enum mail_kind kind, struct cs_err *err)
+{
+    for (size_t i = 0; i < r->n_invitations; i++)
+        CS_TRY(add(q, kind, r->invitations[i]->approver_id, err));
+    return CS_OK;
+}
+
 static enum cs_rc state_changed(struct cs_db *db, const struct cs_event *e, struct cs_arena *a,
                                 struct cs_err *err)
 {
@@ -158,6 +168,8 @@ static enum cs_rc state_changed(struct cs_db *db, const struct cs_event *e, stru
         return CS_OK; /* nobody wants a mail for each of a build's files */
     const char *requester = requester_of(m->submitter);
     CS_TRY(add(&q, kind, requester, err));
+    if (kind == MAIL_CANCELED)
+        CS_TRY(to_invited(&q, r, kind, err));
     return to_voters(&q, r, kind, requester, err);
 }
 

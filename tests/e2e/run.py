@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """End-to-end scenarios: run.py NAME. Each is one promise to a user, tried on everything that is real.
 SPDX-License-Identifier: Apache-2.0"""
-import hashlib, json, os, shutil, socket, struct, subprocess, sys, time, urllib.parse
+import hashlib, json, os, re, shutil, socket, struct, subprocess, sys, time, urllib.parse
 
 from http.client import HTTPConnection
 
@@ -228,24 +228,48 @@ def voids_an_invitation_after_five_wrong_codes():
     wait_final(r, expect="Completed")
 
 
+def browser(*args):
+    """The decision page in Chromium, served by the real gateway; what it shows at the end."""
+    p = subprocess.run(["node", f"{ROOT}/web/tests/real.mjs", *args], capture_output=True, text=True, timeout=120, cwd=f"{ROOT}/web")
+    check(p.returncode == 0, p.stdout + p.stderr)
+    return p.stdout
+
+
 def decides_in_a_browser():
-    """The decision page in Chromium, served by the real gateway; first a scanner that clicks everything."""
-    def browser(*args):
-        p = subprocess.run(["node", f"{ROOT}/web/tests/real.mjs", *args], capture_output=True, text=True, timeout=120, cwd=f"{ROOT}/web")
-        check(p.returncode == 0, p.stdout + p.stderr)
-        return p.stdout
     r = submit(unique_pe(), "release-signing", extra=[("Description", "Seen in a browser"), ("Origin.RepositoryData.CommitId", "0f3c1d2e")])
-    alice, bob = invitation(r, "alice@example.com"), invitation(r, "bob@example.com")
-    link = f"{URL}/decide#{alice.token}"
-    browser("scan", link)
-    s = status_of(r)
-    check(s["status"] == "WaitingForApproval" and not s["approvals"]["given"], f"a scanner decided: {s}")
-    shown = browser("decide", link, alice.approve.lower().replace("-", ""), f"{RUN}/decision-page.png")
-    check("approved" in shown.lower(), shown)
+    alice = invitation(r, "alice@example.com")
+    shown = browser("decide", f"{URL}/decide#{alice.token}", alice.approve, f"{RUN}/decision-page.png")
+    check("You approved this request" in shown and "Seen in a browser" in shown, shown)
     wait_final(r, expect="Completed")
     r = submit(unique_pe(), "release-signing")
-    browser("decide", f"{URL}/decide#{invitation(r, 'bob@example.com').token}", invitation(r, "bob@example.com").deny)
+    bob = invitation(r, "bob@example.com")
+    shown = browser("phone", f"{URL}/decide#{bob.token}", bob.deny, f"{RUN}/decision-page-phone.png")
+    check("You denied this request" in shown, shown)
     check(wait_final(r)["status"] == "Denied", "the page's denial did not count")
+
+
+def decides_nothing_for_a_scanner():
+    """A mail gateway that follows every link of every part of the mail, runs the scripts, types, clicks and submits whatever is there."""
+    r = submit(unique_pe(), "two-person-signing")
+    invited = {who: invitation(r, f"{who}@example.com") for who in ("alice", "bob")}
+    parts = "".join(m["text"] + m["html"] for who in invited for m in mails(r, f"{who}@example.com"))
+    links = set(re.findall(r"https?://[^\s\"'<>]+", parts))
+    check(any("/decide#" in link for link in links), f"no link in the mails: {links}")
+    for link in links:
+        for method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
+            http(method, link.split("#")[0] if "#" in link else link, b"" if method in ("POST", "PUT") else None, token=None)
+    for method in ("GET", "HEAD"):
+        for token in (i.token for i in invited.values()):
+            for path in ("Decisions", "Decisions/Preview"):
+                status, _, _ = http(method, f"{URL}/Api/v1/{path}?token={token}&code={invited['alice'].approve}", token=None)
+                check(status in (404, 405), f"{method} {path}: {status}")
+    browser("scan", f"{URL}/decide#{invited['alice'].token}")
+    browser("scan", f"{URL}/decide#{invited['bob'].token}", "12345678")
+    s = status_of(r)
+    check(s["status"] == "WaitingForApproval" and not s["approvals"]["given"], f"a scanner decided: {s}")
+    check(decide(invited["alice"].token, invited["alice"].approve)[0] == 200, "the invitation does not work after the scanner")
+    check(decide(invited["bob"].token, invited["bob"].deny)[0] == 200, "the invitation does not work after two wrong codes of the scanner")
+    check(wait_final(r)["status"] == "Denied", "denial")
 
 
 def purges_old_artifacts():
@@ -455,6 +479,25 @@ def takes_requests_without_mariadb():
     finally:
         stack("up", "mariadb")
     wait_final(wait_until("the request is known", 60, lambda: r if http("GET", f"{API}/SigningRequests/{r}")[0] == 200 else None), 90, expect="Completed")
+
+
+def waits_for_the_mail_server():
+    """Mails wait, with a visible reason, and each comes once."""
+    stack("down", "mail")
+    try:
+        r = submit(unique_pe(), "release-signing")
+        wait_workflow(r, "WaitingForApproval")
+        why = wait_until("the notifier's readiness says why", 30, lambda: (lambda a: a if a[0] == 503 else None)(ready("notifier")))
+        check(b"smtp" in why[2], f"readiness: {why[2]!r}")
+    finally:
+        stack("up", "mail")
+    alice, bob = invitation(r, "alice@example.com"), invitation(r, "bob@example.com")
+    wait_until("the notifier is ready again", 30, lambda: ready("notifier")[0] == 200)
+    check(alice.token != bob.token and len({alice.approve, alice.deny, bob.approve, bob.deny}) == 4, "two approvers share a secret")
+    for who in ("alice@example.com", "bob@example.com"):
+        check(len(mails(r, who)) == 1, f"{who} got {len(mails(r, who))} mails")
+    cli("cancel", r)
+    wait_until("approvers hear that it is over", 30, lambda: any(m["subject"].startswith("Canceled") for m in mails(r, "alice@example.com")))
 
 
 def waits_for_the_timestamp_authority():
